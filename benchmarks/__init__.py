@@ -1,0 +1,1 @@
+"""Side-by-side measurements of Chainrule and torch; run ``python -m benchmarks --help``."""

@@ -11,6 +11,7 @@ import importlib
 import json
 import os
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ from benchmarks.harness import (
 from benchmarks.report import as_json, machine, row, table
 from benchmarks.subjects import SUBJECTS, select
 
+CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
+
 
 def arguments(given: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
@@ -35,6 +38,9 @@ def arguments(given: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--side", choices=(OURS, PEER), help="measure one side only")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="on both sides")
+    parser.add_argument(
+        "--clock", choices=CLOCKS, default="wall", help="cpu: for a busy machine, with --threads 1"
+    )
     parser.add_argument("--json", type=Path, help="write figures and machine facts to this file")
     parser.add_argument("--strict", action="store_true", help="fail if a target is missed")
     parser.add_argument("--list", action="store_true", help="list what there is and stop")
@@ -72,15 +78,18 @@ def main(given: list[str] | None = None) -> int:
         for subject, works in SUBJECTS.items():
             print(subject, *(f"    {work.name}" for work in works), sep="\n")
         return 0
+    if options.clock == "cpu" and options.threads != 1:
+        raise SystemExit("--clock cpu adds up the time of all threads: use it with --threads 1")
     try:
         chosen = select(options.names)
     except KeyError as error:
         raise SystemExit(error.args[0]) from error
     modules = load_sides(options.side, options.threads)
-    facts = machine(modules)
+    facts = machine(modules) | {"clock": options.clock}
     if facts["load"][0] > 0.5:
         print(f"the machine is busy (load {facts['load'][0]:.1f}): figures blur", file=sys.stderr)
-    effort = Effort.quick() if options.quick else Effort()
+    clock = CLOCKS[options.clock]
+    effort = Effort.quick(clock) if options.quick else Effort(clock=clock)
     results: list[Result] = []
     for work in chosen:
         if isinstance(work, Timed):

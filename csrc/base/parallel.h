@@ -9,7 +9,7 @@ namespace chainrule {
 // this process may run on; decided at the first call.
 int get_num_threads();
 
-// Throws Error(Runtime) if `count` < 1, or > 1 in a forked child that cannot have threads.
+// Throws Error(Runtime) if `count` < 1. Threads started before are kept asleep when it is lowered.
 void set_num_threads(int count);
 
 // Whether the caller runs inside a parallel_for that was split.
@@ -19,17 +19,18 @@ namespace detail {
 
 using RangeFunction = void (*)(void* context, int64_t begin, int64_t end);
 
-// Splits [begin, end) into at most one part per thread, each of at least `grain` but the last.
+// Splits [begin, end) into a few parts per thread, none much below `grain`.
 void run_parallel(int64_t begin, int64_t end, int64_t grain, RangeFunction function,
                   void* context);
 
 }  // namespace detail
 
 // Calls f(lo, hi) on parts of [begin, end), in several threads if there is more than `grain` to do.
-// Nested calls, and all calls in a child forked after threads were started, run in one thread.
-// The first exception of a part is rethrown here after all parts ended.
-// No thread is started before the first range longer than its grain. Parts must not touch the
-// allocator or any refcount.
+// Runs in the calling thread alone when it is called within another parallel_for, or while another
+// thread's parallel_for has the workers. The first exception of a part is rethrown here, after all
+// parts ended. Parts must not touch the allocator, a refcount or Python.
+//
+// Workers start with the first range longer than its grain; a forked child starts its own.
 template <class F>
 void parallel_for(int64_t begin, int64_t end, int64_t grain, F&& f) {
     if (begin >= end) return;

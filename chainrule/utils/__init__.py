@@ -1,0 +1,14 @@
+"""Utilities: :mod:`chainrule.utils.data` (datasets and loaders) and :mod:`chainrule.utils.hooks`."""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+
+__all__ = ["data", "hooks"]
+
+
+def __getattr__(name: str) -> ModuleType:
+    if name in __all__:
+        return importlib.import_module(f"chainrule.utils.{name}")
+    raise AttributeError(f"module 'chainrule.utils' has no attribute '{name}'")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Callable, Sequence
-from importlib.machinery import ModuleSpec, PathFinder
+from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
@@ -51,9 +51,21 @@ class _Finder:
         if _is_within(name, "torch"):
             return _alias_spec(name)
         if _is_within(name, "chainrule"):
-            return _spec_with_action(name, path, _explain_missing_names)
+            return self._with_action(name, path, _explain_missing_names)
         if name == "multiprocessing.spawn":
-            return _spec_with_action(name, path, _pass_on_to_children)
+            return self._with_action(name, path, _pass_on_to_children)
+        return None
+
+    def _with_action(
+        self, name: str, path: Sequence[str] | None, action: Callable[[ModuleType], None]
+    ) -> ModuleSpec | None:
+        """What the other finders say, with ``action`` to follow the loading."""
+        for finder in sys.meta_path:
+            spec = None if finder is self else finder.find_spec(name, path)
+            if spec is not None:
+                if spec.loader is not None:
+                    spec.loader = _LoaderWithAction(spec.loader, action)  # type: ignore[assignment]
+                return spec
         return None
 
 
@@ -113,15 +125,6 @@ class _LoaderWithAction:
             module.__spec__.loader = self.loader
         self.loader.exec_module(module)
         self.action(module)
-
-
-def _spec_with_action(
-    name: str, path: Sequence[str] | None, action: Callable[[ModuleType], None]
-) -> ModuleSpec | None:
-    spec = PathFinder.find_spec(name, path)
-    if spec is not None and spec.loader is not None:
-        spec.loader = _LoaderWithAction(spec.loader, action)  # type: ignore[assignment]
-    return spec
 
 
 def _explain_missing_names(module: ModuleType) -> None:

@@ -2,10 +2,10 @@
 
 C++ (folders of ``csrc/``)::
 
-    base  <-  kernels  <-  tensor  <-  autograd  <-  rules  <-  transform  <-  bind
+    base <- kernels <- tensor <- forward <- autograd <- rules <- transform <- bind
 
 Only ``bind`` includes Python's headers. What opgen writes counts with the layer that its file name
-says: ``kernels_*`` with the kernels, ``bind_*`` with the bindings, the rest with the rules.
+says: ``kernels_*``, ``forward*`` and ``bind_*`` with theirs, the rest with the rules.
 
 Python: ``ops`` imports nothing of the project, ``opgen`` only ``ops``, the package ``chainrule``
 neither of them and NumPy only inside functions, and ``chainrule.viewer`` only public names.
@@ -23,13 +23,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from tools.sources import ROOT, files
 
-CPP_LAYERS = ("base", "kernels", "tensor", "autograd", "rules", "transform", "bind")
+CPP_LAYERS = ("base", "kernels", "tensor", "forward", "autograd", "rules", "transform", "bind")
 PROJECT = ("ops", "opgen", "chainrule", "tests", "tools", "benchmarks", "examples")
 MAY_IMPORT = {"ops": ("ops",), "opgen": ("opgen", "ops"), "chainrule": ("chainrule",)}
 ONLY_WHEN_USED = ("numpy", "scipy", "matplotlib", "torch")
 
 _INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
-_PYTHON_HEADERS = re.compile(r"^(Python|structmember|pyconfig|cpython/.*|numpy/.*)\.h$")
+_PYTHON_HEADERS = re.compile(r"^(Python|structmember|pyconfig|(cpython|internal|numpy)/.*)\.h$")
 
 
 def violations(root: Path, generated: Path | None = None) -> list[str]:
@@ -38,6 +38,9 @@ def violations(root: Path, generated: Path | None = None) -> list[str]:
     ``generated``: the folder that opgen wrote, to be checked too.
     """
     found: list[str] = []
+    for path in files(root / "csrc", ".h", ".cpp", ".c") if (root / "csrc").is_dir() else ():
+        if path.relative_to(root).parts[1] not in CPP_LAYERS:
+            found.append(f"{path.relative_to(root)}:1: its folder is no layer: give it a place")
     for layer in CPP_LAYERS:
         folder = root / "csrc" / layer
         if folder.is_dir():
@@ -56,7 +59,7 @@ def violations(root: Path, generated: Path | None = None) -> list[str]:
 
 def _generated_layer(name: str) -> str:
     first = name.partition("_")[0].partition(".")[0]
-    return first if first in ("kernels", "bind") else "rules"
+    return first if first in ("kernels", "forward", "bind") else "rules"
 
 
 def _check_includes(path: Path, layer: str, root: Path) -> Iterator[str]:

@@ -1,0 +1,1 @@
+"""Parts of the loader: collation of samples, fetching, and worker processes."""

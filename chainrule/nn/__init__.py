@@ -2,16 +2,7 @@
 
 from chainrule.nn import functional, init, modules, parameter, utils
 from chainrule.nn.modules import *  # noqa: F403
-from chainrule.nn.modules import __all__ as _modules_all
 from chainrule.nn.parameter import Buffer, Parameter
 
-__all__ = [
-    "Buffer",
-    "Parameter",
-    "functional",
-    "init",
-    "modules",
-    "parameter",
-    "utils",
-    *_modules_all,
-]
+__all__ = ["Buffer", "Parameter", "functional", "init", "modules", "parameter", "utils"]
+__all__ += modules.__all__

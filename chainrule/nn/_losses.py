@@ -103,7 +103,9 @@ def l1_loss(
     if size_average is not None or reduce is not None:
         reduction = legacy_reduction(size_average, reduce)
     absolute = (input - target).abs()
-    return _reduced(absolute, reduction) if weight is None else _weighted(absolute, weight, reduction)
+    return (
+        _reduced(absolute, reduction) if weight is None else _weighted(absolute, weight, reduction)
+    )
 
 
 def smooth_l1_loss(
@@ -188,7 +190,8 @@ def nll_loss(
     class_dim = 0 if input.dim() == 1 else 1
     if input.dim() - 1 != target.dim() or (target.dim() and input.shape[0] != target.shape[0]):
         raise ValueError(
-            f"Expected input batch_size ({_rows(input)}) to match target batch_size ({_rows(target)})."
+            f"Expected input batch_size ({_rows(input)}) to match target batch_size "
+            f"({_rows(target)})."
         )
     if tuple(input.shape[2:]) != tuple(target.shape[1:]):
         raise RuntimeError(
@@ -197,8 +200,8 @@ def nll_loss(
     classes = input.shape[class_dim]
     if weight is not None and (weight.dim() != 1 or weight.shape[0] != classes):
         raise RuntimeError(
-            f"weight tensor should be defined either for all {classes} classes or no classes but got "
-            f"weight tensor of shape: {list(weight.shape)}"
+            f"weight tensor should be defined either for all {classes} classes or no classes but "
+            f"got weight tensor of shape: {list(weight.shape)}"
         )
     kept, used = _usable_targets(target, classes, ignore_index)
     picked = input.gather(class_dim, used.unsqueeze(class_dim)).squeeze(class_dim)
@@ -314,9 +317,7 @@ def _probability_loss(
     class_dim: int,
 ) -> Tensor:
     if ignore_index >= 0:
-        raise RuntimeError(
-            "ignore_index is not supported for floating point target"
-        )
+        raise RuntimeError("ignore_index is not supported for floating point target")
     if label_smoothing > 0.0:
         target = target * (1 - label_smoothing) + label_smoothing / log_prob.shape[class_dim]
     product = log_prob * target
@@ -407,7 +408,8 @@ def kl_div(
     elif reduction == "mean":
         warnings.warn(
             "reduction: 'mean' divides the total loss by both the batch size and the support size."
-            "'batchmean' divides only by the batch size, and aligns with the KL div math definition."
+            "'batchmean' divides only by the batch size, and aligns with the KL div math "
+            "definition."
             "'mean' will be changed to behave the same as 'batchmean' in the next major release.",
             stacklevel=2,
         )

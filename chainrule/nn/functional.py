@@ -91,9 +91,7 @@ def _linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor
 linear = getattr(_C, "linear", _linear)
 
 
-def bilinear(
-    input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None
-) -> Tensor:
+def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """``x1ᵀ W_k x2 + b_k`` for every output k.
 
     Shapes: input1 ``(*, in1)``, input2 ``(*, in2)``, weight ``(out, in1, in2)``, bias ``(out)``.
@@ -332,9 +330,7 @@ def log_softmax(
 # ---------------------------------------------------------------------- dropout, embedding
 
 
-def dropout(
-    input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False
-) -> Tensor:
+def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     """Zero elements with probability ``p`` and scale the others by ``1 / (1 - p)``.
 
     Draws one Bernoulli number per element, as torch does; nothing is drawn outside of training.
@@ -468,7 +464,9 @@ def batch_norm(
     shape[1] = input.shape[1]
     if not training:
         if running_mean is None or running_var is None:
-            raise RuntimeError("Expected running_mean and running_var to be defined when training=False")
+            raise RuntimeError(
+                "Expected running_mean and running_var to be defined when training=False"
+            )
         if eps < 0.0:
             raise ValueError(f"batch_norm eps must be non-negative, but got {eps}")
         centred = input - running_mean.reshape(shape)
@@ -477,7 +475,8 @@ def batch_norm(
         count = input.numel() // input.shape[1] if input.shape[1] else 0
         if count == 1:
             raise ValueError(
-                f"Expected more than 1 value per channel when training, got input size {input.size()}"
+                "Expected more than 1 value per channel when training, got input size "
+                f"{input.size()}"
             )
         if eps <= 0.0:
             raise ValueError(f"batch_norm eps must be positive during training, but got {eps}")

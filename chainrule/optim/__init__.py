@@ -10,12 +10,12 @@ from chainrule.optim.rmsprop import RMSprop
 from chainrule.optim.sgd import SGD
 
 __all__ = [
+    "SGD",
     "Adadelta",
     "Adagrad",
     "Adam",
     "AdamW",
     "Optimizer",
     "RMSprop",
-    "SGD",
     "lr_scheduler",
 ]

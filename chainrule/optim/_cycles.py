@@ -37,7 +37,9 @@ class _MomentumCycle(LRScheduler):
         base = _per_group("base_momentum", optimizer, base_momentum)
         high = _per_group("max_momentum", optimizer, max_momentum)
         if last_epoch == -1:
-            for group, low_value, high_value in zip(optimizer.param_groups, base, high, strict=True):
+            for group, low_value, high_value in zip(
+                optimizer.param_groups, base, high, strict=True
+            ):
                 self._set_momentum(group, high_value)
                 group["max_momentum"] = high_value
                 group["base_momentum"] = low_value
@@ -226,10 +228,10 @@ class CyclicLR(_MomentumCycle):
     def scale_fn(self, x: float) -> float:
         """The height of cycle (or iteration) ``x`` relative to the full one."""
         if self._scale_fn_custom is not None:
-            return self._scale_fn_custom(x)
+            return float(self._scale_fn_custom(x))
         if self.mode == "triangular2":
             return 1 / (2.0 ** (x - 1))
-        return self.gamma**x if self.mode == "exp_range" else 1.0
+        return float(self.gamma**x) if self.mode == "exp_range" else 1.0
 
     def get_lr(self) -> list[Any]:
         """The rates of all groups at ``last_epoch``; sets the momentum too."""

@@ -16,7 +16,7 @@ __all__ = ["SteppedOptimizer", "check_range", "learning_rate"]
 
 def check_range(text: str, value: Any, high: float | None = None) -> None:
     """Raise ValueError for an option below 0 (or above ``high``)."""
-    if not 0.0 <= value or (high is not None and value > high):
+    if not value >= 0.0 or (high is not None and value > high):
         raise ValueError(f"Invalid {text}: {value}")
 
 

@@ -55,8 +55,8 @@ class Optimizer:
             "params" and options of their own.
         defaults: options of groups that do not give them.
 
-    A subclass defines :meth:`step`. Calls of ``step`` cost nothing extra until a hook is registered:
-    only then the instance gets a ``step`` that runs hooks.
+    A subclass defines :meth:`step`. Calls of ``step`` cost nothing extra until a hook is
+    registered: only then the instance gets a ``step`` that runs hooks.
     """
 
     state: defaultdict[Any, dict[str, Any]]
@@ -121,8 +121,8 @@ class Optimizer:
             params = [params]
         elif isinstance(params, set):
             raise TypeError(
-                "optimizer parameters need to be organized in ordered collections, but the ordering "
-                "of tensors in sets will change between runs. Please use a list instead."
+                "optimizer parameters need to be organized in ordered collections, but the "
+                "ordering of tensors in sets will change between runs. Please use a list instead."
             )
         names = []
         tensors = []
@@ -172,8 +172,8 @@ class Optimizer:
         for group in self.param_groups:
             if ("param_names" in group) != named:
                 raise ValueError(
-                    "all optimizer param groups should be with/without names. cannot add param group "
-                    f"{'with names' if named else 'without names'} to the optimizer"
+                    "all optimizer param groups should be with/without names. cannot add param "
+                    f"group {'with names' if named else 'without names'} to the optimizer"
                 )
         if any(id(param) in ids for group in self.param_groups for param in group["params"]):
             raise ValueError("some parameters appear in more than one parameter group")
@@ -344,7 +344,7 @@ class Optimizer:
                 "loaded state dict contains a parameter group that doesn't match the size of "
                 "optimizer's group"
             )
-        params = {}
+        params: dict[int, Any] = {}
         for group, saved in zip(groups, saved_groups, strict=True):
             params.update(zip(saved["params"], group["params"], strict=True))
         state: defaultdict[Any, dict[str, Any]] = defaultdict(dict)
@@ -404,8 +404,8 @@ def check_implementation(
 ) -> None:
     """Check the options that choose an implementation in torch.
 
-    ``foreach`` and ``fused`` have no effect on results and none here; ``capturable`` belongs to CUDA
-    graphs. Raises RuntimeError for combinations torch refuses.
+    ``foreach`` and ``fused`` have no effect on results and none here; ``capturable`` belongs to
+    CUDA graphs. Raises RuntimeError for combinations torch refuses.
     """
     if fused and differentiable:
         raise RuntimeError("`fused` does not support `differentiable`")

@@ -1,4 +1,4 @@
-"""Utilities: :mod:`chainrule.utils.data` (datasets and loaders) and :mod:`chainrule.utils.hooks`."""
+"""Utilities: :mod:`chainrule.utils.data` (loading of data) and :mod:`chainrule.utils.hooks`."""
 
 from __future__ import annotations
 

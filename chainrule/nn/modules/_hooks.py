@@ -91,8 +91,8 @@ def call_with_hooks(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) 
                     output = output if result is None else result
                 except Exception as problem:
                     warnings.warn(
-                        "module forward hook with ``always_call=True`` raised an exception that was "
-                        f"silenced as another error was raised in forward: {problem}",
+                        "module forward hook with ``always_call=True`` raised an exception that "
+                        f"was silenced as another error was raised in forward: {problem}",
                         stacklevel=3,
                     )
         raise
@@ -206,9 +206,9 @@ class _BackwardHooks:
         if self.grad_outputs is None:
             raise RuntimeError(
                 "Module backward hook for grad_input is called before the grad_output one. This "
-                "happens because the gradient in your nn.Module flows to the Module's input without "
-                "passing through the Module's output. Make sure that the output depends on the input "
-                "and that the loss is computed based on the output."
+                "happens because the gradient in your nn.Module flows to the Module's input "
+                "without passing through the Module's output. Make sure that the output depends on "
+                "the input and that the loss is computed based on the output."
             )
         assert self.input_positions is not None
         full = _scatter(self.input_positions, grads, self.input_count)

@@ -32,7 +32,9 @@ def typename(value: Any) -> str:
         return "torch." + _TENSOR_NAMES.get(dtype, "Tensor")
     kind = value if isinstance(value, type) else type(value)
     module = kind.__module__
-    return kind.__qualname__ if module in ("builtins", "__main__") else f"{module}.{kind.__qualname__}"
+    return (
+        kind.__qualname__ if module in ("builtins", "__main__") else f"{module}.{kind.__qualname__}"
+    )
 
 
 def parse_to(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any]:

@@ -68,7 +68,9 @@ def save(module: Any, destination: Any, prefix: str, keep_vars: bool) -> Any:
     module._save_to_state_dict(destination, prefix, keep_vars)
     for name, child in module._modules.items():
         if child is not None:
-            child.state_dict(destination=destination, prefix=f"{prefix}{name}.", keep_vars=keep_vars)
+            child.state_dict(
+                destination=destination, prefix=f"{prefix}{name}.", keep_vars=keep_vars
+            )
     for hook in module._state_dict_hooks.values():
         result = hook(module, destination, prefix, metadata)
         if result is not None:
@@ -111,7 +113,7 @@ def load(module: Any, state_dict: Any, strict: bool, assign: bool) -> _Incompati
     metadata = getattr(state_dict, "_metadata", None)
     state_dict = OrderedDict(state_dict)  # hooks may change it
     if metadata is not None:
-        state_dict._metadata = metadata  # type: ignore[attr-defined]
+        state_dict._metadata = metadata
 
     def visit(target: Any, state: Any, prefix: str) -> None:
         local = {} if metadata is None else metadata.get(prefix[:-1], {})
@@ -141,7 +143,9 @@ def load(module: Any, state_dict: Any, strict: bool, assign: bool) -> _Incompati
             problems.insert(0, f"Missing key(s) in state_dict: {names}. ")
     if problems:
         listed = "\n\t".join(problems)
-        raise RuntimeError(f"Error(s) in loading state_dict for {type(module).__name__}:\n\t{listed}")
+        raise RuntimeError(
+            f"Error(s) in loading state_dict for {type(module).__name__}:\n\t{listed}"
+        )
     return _IncompatibleKeys(missing, unexpected)
 
 

@@ -18,6 +18,7 @@ __all__ = [
     "CELU",
     "ELU",
     "GELU",
+    "SELU",
     "Hardsigmoid",
     "Hardswish",
     "Hardtanh",
@@ -28,7 +29,6 @@ __all__ = [
     "PReLU",
     "ReLU",
     "ReLU6",
-    "SELU",
     "SiLU",
     "Sigmoid",
     "Softmax",
@@ -346,7 +346,6 @@ class LogSoftmax(_AlongDim):
     def forward(self, input: Tensor) -> Tensor:
         """Apply the function along the dimension."""
         return F.log_softmax(input, self.dim, _stacklevel=5)
-
 
 
 class Softmin(_AlongDim):

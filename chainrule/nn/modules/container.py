@@ -51,7 +51,7 @@ class _ModuleSequence(Module):
 
     def pop(self, key: int | slice) -> Any:
         """Remove and return the submodule (or, for a slice, a container of them) at ``key``."""
-        module = self[key]  # type: ignore[index]
+        module = self[key]
         del self[key]
         return module
 
@@ -406,7 +406,7 @@ class ParameterDict(Module):
 
     def get(self, key: str, default: Any = None) -> Any:
         """The value at ``key``, or ``default``."""
-        return self[key] if key in self else default
+        return self[key] if key in self._keys else default
 
     def fromkeys(self, keys: Iterable[str], default: Any = None) -> ParameterDict:
         """A new dictionary with the given keys, all of them with the value ``default``."""

@@ -74,6 +74,7 @@ class Module(_Base):  # type: ignore[misc]
     _buffers: dict[str, Any]
     _modules: dict[str, Any]
     _non_persistent_buffers_set: set[str]
+    _is_full_backward_hook: bool | None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         if not self.call_super_init:
@@ -132,8 +133,8 @@ class Module(_Base):  # type: ignore[misc]
                 )
             if param.grad_fn is not None:
                 raise ValueError(
-                    f"Cannot assign non-leaf Tensor to parameter '{name}'. Model parameters must be "
-                    f"created explicitly. To express '{name}' as a function of another Tensor, "
+                    f"Cannot assign non-leaf Tensor to parameter '{name}'. Model parameters must "
+                    f"be created explicitly. To express '{name}' as a function of another Tensor, "
                     "compute the value in the forward() method."
                 )
             param = _hooks.run_registration_hooks(_hooks.parameter_registration, self, name, param)
@@ -156,7 +157,9 @@ class Module(_Base):  # type: ignore[misc]
                 f"cannot assign '{typename(tensor)}' object to buffer '{name}' "
                 "(torch Tensor or None required)"
             )
-        buffers[name] = _hooks.run_registration_hooks(_hooks.buffer_registration, self, name, tensor)
+        buffers[name] = _hooks.run_registration_hooks(
+            _hooks.buffer_registration, self, name, tensor
+        )
         if persistent:
             self._non_persistent_buffers_set.discard(name)
         else:
@@ -273,7 +276,13 @@ class Module(_Base):  # type: ignore[misc]
             object.__delattr__(self, name)
 
     def __dir__(self) -> list[str]:
-        names = {*dir(type(self)), *self.__dict__, *self._parameters, *self._modules, *self._buffers}
+        names = {
+            *dir(type(self)),
+            *self.__dict__,
+            *self._parameters,
+            *self._modules,
+            *self._buffers,
+        }
         return sorted(name for name in names if not name[:1].isdigit())
 
     # ------------------------------------------------------------------ looking up by path
@@ -557,7 +566,9 @@ class Module(_Base):  # type: ignore[misc]
 
     # ------------------------------------------------------------------ hooks
 
-    def _add_hook(self, hooks: str, hook: Any, prepend: bool = False, *flags: str) -> RemovableHandle:
+    def _add_hook(
+        self, hooks: str, hook: Any, prepend: bool = False, *flags: str
+    ) -> RemovableHandle:
         registry = self.__dict__[hooks]
         flagged = [self.__dict__[name] for name in flags]
         handle = RemovableHandle(registry, extra_dict=flagged)
@@ -577,7 +588,7 @@ class Module(_Base):  # type: ignore[misc]
         With ``with_kwargs``: ``hook(module, args, kwargs)``, which returns None or
         ``(args, kwargs)``. ``prepend`` puts the hook before those already registered.
         """
-        flags = ("_forward_pre_hooks_with_kwargs",) if with_kwargs else ()
+        flags = ["_forward_pre_hooks_with_kwargs"] if with_kwargs else []
         return self._add_hook("_forward_pre_hooks", hook, prepend, *flags)
 
     def register_forward_hook(
@@ -593,9 +604,9 @@ class Module(_Base):  # type: ignore[misc]
         With ``with_kwargs``: ``hook(module, args, kwargs, output)``. With ``always_call`` the hook
         runs even when the call raises.
         """
-        flags = ("_forward_hooks_with_kwargs",) if with_kwargs else ()
+        flags = ["_forward_hooks_with_kwargs"] if with_kwargs else []
         if always_call:
-            flags += ("_forward_hooks_always_called",)
+            flags.append("_forward_hooks_always_called")
         return self._add_hook("_forward_hooks", hook, prepend, *flags)
 
     def register_full_backward_hook(
@@ -659,7 +670,7 @@ class Module(_Base):  # type: ignore[misc]
         )
 
     def register_load_state_dict_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
-        """Call ``hook(module, incompatible_keys)`` after loading; it may change the keys in place."""
+        """Call ``hook(module, incompatible_keys)`` after loading; it may change the keys."""
         return self._add_hook("_load_state_dict_post_hooks", hook)
 
     # ------------------------------------------------------------------ state
@@ -687,7 +698,8 @@ class Module(_Base):  # type: ignore[misc]
             destination = args[0] if destination is None else destination
             prefix = args[1] if len(args) > 1 and prefix == "" else prefix
             keep_vars = args[2] if len(args) > 2 and keep_vars is False else keep_vars
-        return _state.save(self, destination, prefix, keep_vars)
+        state: dict[str, Any] = _state.save(self, destination, prefix, keep_vars)
+        return state
 
     def _save_to_state_dict(self, destination: Any, prefix: str, keep_vars: bool) -> None:
         """Put this module's own state, without that of its submodules, into ``destination``."""
@@ -720,7 +732,14 @@ class Module(_Base):  # type: ignore[misc]
     ) -> None:
         """Load this module's own state, without that of its submodules."""
         _state.load_own(
-            self, state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs
+            self,
+            state_dict,
+            prefix,
+            local_metadata,
+            strict,
+            missing_keys,
+            unexpected_keys,
+            error_msgs,
         )
 
     def __getstate__(self) -> dict[str, Any]:

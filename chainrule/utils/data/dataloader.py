@@ -95,7 +95,8 @@ class DataLoader:
         if num_workers == 0 and prefetch_factor is not None:
             raise ValueError(
                 "prefetch_factor option could only be specified in multiprocessing."
-                "let num_workers > 0 to enable multiprocessing, otherwise set prefetch_factor to None."
+                "let num_workers > 0 to enable multiprocessing, otherwise set prefetch_factor to "
+                "None."
             )
         if num_workers > 0 and prefetch_factor is None:
             prefetch_factor = 2
@@ -299,8 +300,8 @@ class _BaseDataLoaderIter:
                 text += (
                     "For multiprocessing data-loading, this could be caused by not properly "
                     "configuring the IterableDataset replica at each worker. Please see "
-                    "https://pytorch.org/docs/stable/data.html#torch.utils.data.IterableDataset for "
-                    "examples."
+                    "https://pytorch.org/docs/stable/data.html#torch.utils.data.IterableDataset "
+                    "for examples."
                 )
             warnings.warn(text, stacklevel=3)
 
@@ -374,7 +375,7 @@ def _row_fetcher(loader: DataLoader) -> Callable[[Any], Any] | None:
 
 
 def _index_tensors(batches: BatchSampler) -> Iterator[Any]:
-    """The batches of a sequential or random sampler as int64 tensors, drawn as late as torch does."""
+    """The batches of a sequential or random sampler as int64 tensors, drawn as late as torch's."""
     sampler: Any = batches.sampler
     size = batches.batch_size
     if type(sampler) is RandomSampler:

@@ -178,10 +178,7 @@ class Subset(Dataset):
 
     def __init__(self, dataset: Any, indices: Sequence[int]) -> None:
         kind = type(self)
-        if (
-            kind.__getitem__ is not Subset.__getitem__
-            and kind.__getitems__ is Subset.__getitems__
-        ):
+        if kind.__getitem__ is not Subset.__getitem__ and kind.__getitems__ is Subset.__getitems__:
             raise NotImplementedError(
                 f"{kind.__name__} overrides __getitem__ but not __getitems__. A DataLoader calls "
                 "__getitems__; define it too, for example as\n\n"
@@ -237,6 +234,5 @@ def random_split(dataset: Any, lengths: Sequence[float], generator: Any = None) 
     order = chainrule.randperm(int(sum(sizes)), generator=generator).tolist()
     ends = accumulate(int(size) for size in sizes)
     return [
-        Subset(dataset, order[end - int(size) : end])
-        for end, size in zip(ends, sizes, strict=True)
+        Subset(dataset, order[end - int(size) : end]) for end, size in zip(ends, sizes, strict=True)
     ]

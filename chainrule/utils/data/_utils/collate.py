@@ -20,7 +20,7 @@ _UNKNOWN = (
 
 
 def _numpy_kind(value: Any) -> str | None:
-    """"array", "text" (arrays of strings or objects) or "scalar" for a NumPy value, else None."""
+    """For a NumPy value "array", "text" (an array of strings or objects) or "scalar", else None."""
     kind = type(value)
     if kind.__module__ != "numpy" or kind.__name__ in ("str_", "string_", "bytes_"):
         return None
@@ -30,7 +30,7 @@ def _numpy_kind(value: Any) -> str | None:
 
 
 def default_convert(data: Any) -> Any:
-    """NumPy values inside of ``data`` as tensors; containers keep their types, tuples become lists."""
+    """NumPy values in ``data`` as tensors; containers keep their types, tuples become lists."""
     if isinstance(data, _C.Tensor):
         return data
     numpy_kind = _numpy_kind(data)

@@ -65,7 +65,7 @@ class WorkerPool:
             raise self._gone([worker]) from problem
 
     def receive(self, timeout: float | None) -> Any:
-        """The next result of any worker; RuntimeError after ``timeout`` seconds or if one is gone."""
+        """The next result of any worker; RuntimeError after ``timeout`` seconds or if one died."""
         ready = wait(self._results, timeout)
         if not ready:
             raise RuntimeError(f"DataLoader timed out after {timeout} seconds")

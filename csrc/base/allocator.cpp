@@ -16,7 +16,7 @@ namespace detail {
 
 namespace {
 
-constexpr size_t kMappedSize = size_t{1} << 20;     // from here on a block has its own mapping
+constexpr size_t kMappedSize = size_t{1} << 20;  // from here on a block has its own mapping
 constexpr size_t kHugePage = size_t{2} << 20;
 constexpr size_t kWholeHugePages = size_t{8} << 20;  // from here on sizes are whole huge pages
 constexpr size_t kProbeSize = size_t{64} << 20;      // from here on ask how much memory is free
@@ -85,8 +85,8 @@ size_t meminfo(const char* key) {
 }
 
 size_t measure_usable_memory() {
-    size_t total = static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) *
-                   static_cast<size_t>(sysconf(_SC_PAGESIZE));
+    size_t total =
+        static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<size_t>(sysconf(_SC_PAGESIZE));
     const size_t swap = meminfo("SwapTotal:");
     if (swap != kUnknown) total += swap;
     // Inside a container the mount shows its own group, versions 2 and 1 ("max" fails to parse).
@@ -109,8 +109,8 @@ void* system_allocate(size_t size) {
         return posix_memalign(&data, kTensorAlignment, size) == 0 ? data : nullptr;
     }
     const size_t slack = size >= kHugePage ? kHugePage : 0;
-    void* raw = mmap(nullptr, size + slack, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-                     -1, 0);
+    void* raw =
+        mmap(nullptr, size + slack, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (raw == MAP_FAILED) return nullptr;
     if (slack == 0) return raw;
     const auto start = reinterpret_cast<uintptr_t>(raw);
@@ -243,7 +243,8 @@ void deallocate_block(void* data, size_t nbytes) noexcept {
         system_free(data, size);
         return;
     }
-    auto* block = new (data) CachedBlock{cache.bins[bin], nullptr, nullptr, cache.newest, size, bin};
+    auto* block =
+        new (data) CachedBlock{cache.bins[bin], nullptr, nullptr, cache.newest, size, bin};
     if (block->next != nullptr) block->next->previous = block;
     cache.bins[bin] = block;
     (cache.newest != nullptr ? cache.newest->newer : cache.oldest) = block;

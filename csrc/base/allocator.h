@@ -10,7 +10,8 @@
 // Fresh pages cost far more than arithmetic on them, so freed blocks are kept and reused:
 //   up to 4 KiB    64-byte size classes, free lists, inlined here;
 //   above          8 size classes per power of two (at most 12.5% waste), blocks of one class are
-//                  interchangeable; from 1 MiB each has its own mapping, from 2 MiB with huge pages.
+//                  interchangeable; from 1 MiB each has its own mapping, from 2 MiB with huge
+//                  pages.
 // The caller passes the size again when it frees, so blocks carry no header.
 // Every call comes with the GIL held; -DCHAINRULE_FREE_THREADED adds a mutex instead.
 
@@ -19,14 +20,14 @@ namespace chainrule {
 inline constexpr size_t kTensorAlignment = 64;
 
 struct AllocatorStats {
-    size_t allocated_bytes;      // asked for and not yet freed
-    size_t peak_bytes;           // highest allocated_bytes since the last reset
-    size_t cached_bytes;         // freed blocks above 4 KiB kept for reuse
-    size_t slab_bytes;           // slabs of small blocks and of node_alloc, in use or free
+    size_t allocated_bytes;  // asked for and not yet freed
+    size_t peak_bytes;       // highest allocated_bytes since the last reset
+    size_t cached_bytes;     // freed blocks above 4 KiB kept for reuse
+    size_t slab_bytes;       // slabs of small blocks and of node_alloc, in use or free
     size_t cache_limit;
-    uint64_t allocations;        // calls of allocate
+    uint64_t allocations;  // calls of allocate
     uint64_t deallocations;
-    uint64_t system_allocations; // blocks above 4 KiB that no cached block could serve
+    uint64_t system_allocations;  // blocks above 4 KiB that no cached block could serve
 };
 
 namespace detail {
@@ -50,7 +51,8 @@ void deallocate_block(void* data, size_t nbytes) noexcept;
 }  // namespace detail
 
 // `nbytes` of uninitialised memory aligned to 64 bytes; never null, also for 0 bytes.
-// Throws Error(OutOfMemory) if the machine cannot hold it, rather than let the kernel kill us later.
+// Throws Error(OutOfMemory) if the machine cannot hold it, rather than let the kernel kill us
+// later.
 inline void* allocate(size_t nbytes) {
     auto& state = detail::allocator_state;
     detail::MemoryLock lock;

@@ -40,9 +40,12 @@ Isa active_isa() {
 
 const char* isa_name(Isa isa) noexcept {
     switch (isa) {
-        case Isa::Avx512: return "avx512";
-        case Isa::Avx2: return "avx2";
-        case Isa::Base: break;
+        case Isa::Avx512:
+            return "avx512";
+        case Isa::Avx2:
+            return "avx2";
+        case Isa::Base:
+            break;
     }
     return "base";
 }

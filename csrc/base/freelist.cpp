@@ -30,8 +30,8 @@ size_t region_count = 0;
 size_t slabs_in_use = 0;
 
 char* map_region() {
-    void* raw = mmap(nullptr, 2 * kRegionBytes, PROT_READ | PROT_WRITE,
-                     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void* raw =
+        mmap(nullptr, 2 * kRegionBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (raw == MAP_FAILED) fail_header_allocation(kRegionBytes);
     const auto start = reinterpret_cast<uintptr_t>(raw);
     const uintptr_t aligned = (start + kRegionBytes - 1) & ~(kRegionBytes - 1);
@@ -123,8 +123,7 @@ void BlockList::trim() noexcept {
     Slab* filling = bump_ != nullptr ? slab_of(bump_ - block_size_) : nullptr;
     const size_t capacity = (kSlabBytes - sizeof(Slab)) / block_size_;
     for (Slab* slab = slabs_; slab != nullptr; slab = slab->next) {
-        const size_t unused =
-            slab == filling ? static_cast<size_t>(end_ - bump_) / block_size_ : 0;
+        const size_t unused = slab == filling ? static_cast<size_t>(end_ - bump_) / block_size_ : 0;
         slab->dead = slab->free_blocks + unused == capacity;
     }
     if (filling != nullptr && filling->dead) bump_ = end_ = nullptr;

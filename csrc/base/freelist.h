@@ -9,7 +9,8 @@
 #include <mutex>
 #endif
 
-// AddressSanitizer only sees errors in blocks that really go back to malloc, so it turns caching off.
+// AddressSanitizer only sees errors in blocks that really go back to malloc, so it turns caching
+// off.
 #if defined(__SANITIZE_ADDRESS__)
 #define CHAINRULE_CACHING false
 #elif defined(__has_feature)

@@ -226,8 +226,8 @@ void run_parallel(int64_t begin, int64_t end, int64_t grain, RangeFunction funct
     const int64_t total = end - begin;
     const int threads = inside_parallel ? 1 : get_num_threads();
     if (threads > 1) {
-        const int64_t wanted = std::min(threads * kPartsPerThread,
-                                        (total - 1) / std::max<int64_t>(grain, 1) + 1);
+        const int64_t wanted =
+            std::min(threads * kPartsPerThread, (total - 1) / std::max<int64_t>(grain, 1) + 1);
         const int64_t part = (total - 1) / wanted + 1;
         const auto parts = static_cast<uint32_t>((total - 1) / part + 1);
         const int useful = static_cast<int>(std::min<int64_t>(threads, parts));

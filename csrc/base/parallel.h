@@ -20,8 +20,7 @@ namespace detail {
 using RangeFunction = void (*)(void* context, int64_t begin, int64_t end);
 
 // Splits [begin, end) into a few parts per thread, none much below `grain`.
-void run_parallel(int64_t begin, int64_t end, int64_t grain, RangeFunction function,
-                  void* context);
+void run_parallel(int64_t begin, int64_t end, int64_t grain, RangeFunction function, void* context);
 
 }  // namespace detail
 

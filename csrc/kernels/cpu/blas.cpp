@@ -4,8 +4,11 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdlib>
 #include <limits>
+#include <mutex>
+#include <utility>
 
 #include "base/cpu_features.h"
 #include "base/error.h"
@@ -21,9 +24,12 @@ namespace {
 const SmallGemmTable& choose_table() {
 #ifndef CHAINRULE_ONLY_BASE_ISA
     switch (active_isa()) {
-        case Isa::Avx512: return isa_avx512::small_gemm_table;
-        case Isa::Avx2: return isa_avx2::small_gemm_table;
-        case Isa::Base: break;
+        case Isa::Avx512:
+            return isa_avx512::small_gemm_table;
+        case Isa::Avx2:
+            return isa_avx2::small_gemm_table;
+        case Isa::Base:
+            break;
     }
 #endif
     return isa_base::small_gemm_table;
@@ -54,8 +60,8 @@ struct Product {
 template <class T>
 void run_part(const Product<T>& x, int64_t row, int64_t rows, int64_t column, int64_t columns) {
     own_gemm(x.c)(rows, columns, x.k, x.alpha, x.a + row * x.a_row, x.a_row, x.a_col,
-                  x.b + column * x.b_col, x.b_row, x.b_col, x.beta,
-                  x.c + row * x.ldc + column, x.ldc);
+                  x.b + column * x.b_col, x.b_row, x.b_col, x.beta, x.c + row * x.ldc + column,
+                  x.ldc);
 }
 
 // Multiplications that are worth a second thread: about 20 microseconds.
@@ -64,8 +70,8 @@ constexpr int64_t kRowUnit = 8, kColumnUnit = 64;  // whole tiles
 
 template <class T>
 void run_own(const Product<T>& x) {
-    const double work = static_cast<double>(x.m) * static_cast<double>(x.n) *
-                        static_cast<double>(x.k);
+    const double work =
+        static_cast<double>(x.m) * static_cast<double>(x.n) * static_cast<double>(x.k);
     if (work < 2 * kParallelWork) return run_part(x, 0, x.m, 0, x.n);
     const bool by_rows = x.m >= x.n;
     const int64_t unit = by_rows ? kRowUnit : kColumnUnit;
@@ -97,9 +103,11 @@ constexpr const char* kLibraryFile = "libscipy_openblas.dylib";
 constexpr const char* kLibraryFile = "libscipy_openblas.so";
 #endif
 
-// Everything here is read and written with the GIL held; after `tried` is set it is constant.
+// Products may be called without the GIL: the members below `mutex` are written with it held, and
+// are constant once `tried` is true.
 struct Library {
-    bool tried = false;
+    std::mutex mutex;
+    std::atomic<bool> tried{false};
     void* handle = nullptr;
     CblasS sgemm = nullptr;
     CblasD dgemm = nullptr;
@@ -149,47 +157,55 @@ bool look_up(void* handle, const char* name, Function& function) {
     return function != nullptr;
 }
 
-bool load_library() {
-    Library& lib = library();
-    if (lib.tried) return lib.handle != nullptr;
-    lib.path = find_library(lib);
-    lib.tried = true;
+void open_library(Library& lib) {
     if (lib.path.empty()) {
         lib.complaint = "it was not found";
-        return false;
+        return;
     }
     void* handle = dlopen(lib.path.c_str(), RTLD_NOW | RTLD_LOCAL);
     if (handle == nullptr) {
         const char* reason = dlerror();
         lib.complaint = reason != nullptr ? reason : "it cannot be opened";
-        return false;
+        return;
     }
     if (!look_up(handle, "scipy_cblas_sgemm", lib.sgemm) ||
         !look_up(handle, "scipy_cblas_dgemm", lib.dgemm) ||
         !look_up(handle, "scipy_openblas_set_num_threads", lib.set_threads)) {
         lib.complaint = lib.path + " is not the library of scipy-openblas32";
         dlclose(handle);
-        return false;
+        return;
     }
     // Its threads spin against ours; one caller of gemm per thread of our pool serves better.
     lib.set_threads(1);
     lib.handle = handle;
-    return true;
+}
+
+bool load_library() {
+    Library& lib = library();
+    if (lib.tried) return lib.handle != nullptr;
+    std::string path = find_library(lib);  // not locked: the finder may wait for the GIL
+    std::lock_guard<std::mutex> guard(lib.mutex);
+    if (!lib.tried) {
+        lib.path = std::move(path);
+        open_library(lib);
+        lib.tried = true;
+    }
+    return lib.handle != nullptr;
 }
 
 void library_part(const Product<float>& x, int ta, int tb, int m, int n, const float* a, int lda,
                   const float* b, int ldb, float* c) {
-    library().sgemm(kRowMajor, ta, tb, m, n, static_cast<int>(x.k), x.alpha, a, lda, b, ldb,
-                    x.beta, c, static_cast<int>(x.ldc));
+    library().sgemm(kRowMajor, ta, tb, m, n, static_cast<int>(x.k), x.alpha, a, lda, b, ldb, x.beta,
+                    c, static_cast<int>(x.ldc));
 }
 
 void library_part(const Product<double>& x, int ta, int tb, int m, int n, const double* a, int lda,
                   const double* b, int ldb, double* c) {
-    library().dgemm(kRowMajor, ta, tb, m, n, static_cast<int>(x.k), x.alpha, a, lda, b, ldb,
-                    x.beta, c, static_cast<int>(x.ldc));
+    library().dgemm(kRowMajor, ta, tb, m, n, static_cast<int>(x.k), x.alpha, a, lda, b, ldb, x.beta,
+                    c, static_cast<int>(x.ldc));
 }
 
-// Whole matrices in one call each lose nothing to a second packing; more parts even out threads.
+// One part per thread, as each part packs the whole of the operand that is not split.
 template <class T>
 void run_library(const Product<T>& x, bool transpose_a, bool transpose_b, int64_t lda,
                  int64_t ldb) {
@@ -198,7 +214,8 @@ void run_library(const Product<T>& x, bool transpose_a, bool transpose_b, int64_
     const int64_t length = by_rows ? x.m : x.n;
     constexpr int64_t kUnit = 48;  // divides by the tile heights and widths of its kernels
     const int64_t units = (length - 1) / kUnit + 1;
-    parallel_for(0, units, 4, [&](int64_t first, int64_t last) {
+    const int64_t grain = (units - 1) / get_num_threads() + 1;
+    parallel_for(0, units, grain, [&](int64_t first, int64_t last) {
         const int64_t lo = first * kUnit, size = std::min(length, last * kUnit) - lo;
         const int64_t row = by_rows ? lo : 0, column = by_rows ? 0 : lo;
         library_part(x, ta, tb, static_cast<int>(by_rows ? size : x.m),
@@ -209,7 +226,7 @@ void run_library(const Product<T>& x, bool transpose_a, bool transpose_b, int64_
 }
 
 // Multiplications from which OpenBLAS beats our own product, which does not pack A.
-constexpr double kLibraryWork = 1 << 27;
+constexpr double kLibraryWork = 1 << 28;
 
 bool fits_int(int64_t value) { return value <= std::numeric_limits<int>::max(); }
 
@@ -238,8 +255,8 @@ Product<T> make_product(char transa, char transb, int64_t m, int64_t n, int64_t 
     check_leading("ldb", ldb, tb ? k : n);
     check_leading("ldc", ldc, n);
     if (alpha == T(0)) k = 0;
-    return {m, n, k, alpha, a, ta ? 1 : lda, ta ? lda : 1, b, tb ? 1 : ldb, tb ? ldb : 1, beta, c,
-            ldc};
+    return {m,    n, k,  alpha, a, ta ? 1 : lda, ta ? lda : 1, b, tb ? 1 : ldb, tb ? ldb : 1,
+            beta, c, ldc};
 }
 
 template <class T>
@@ -247,8 +264,7 @@ void floating_gemm(char transa, char transb, int64_t m, int64_t n, int64_t k, T 
                    int64_t lda, const T* b, int64_t ldb, T beta, T* c, int64_t ldc) {
     const auto x = make_product(transa, transb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
     if (m == 0 || n == 0) return;
-    const double work =
-        static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(x.k);
+    const double work = static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(x.k);
     const bool large = work >= kLibraryWork && std::min({m, n, k}) >= 64;
     if (large && fits_int(m) && fits_int(n) && fits_int(k) && fits_int(lda) && fits_int(ldb) &&
         fits_int(ldc) && load_library()) {
@@ -264,9 +280,8 @@ void gemm(char transa, char transb, int64_t m, int64_t n, int64_t k, float alpha
     floating_gemm(transa, transb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
 }
 
-void gemm(char transa, char transb, int64_t m, int64_t n, int64_t k, double alpha,
-          const double* a, int64_t lda, const double* b, int64_t ldb, double beta, double* c,
-          int64_t ldc) {
+void gemm(char transa, char transb, int64_t m, int64_t n, int64_t k, double alpha, const double* a,
+          int64_t lda, const double* b, int64_t ldb, double beta, double* c, int64_t ldc) {
     floating_gemm(transa, transb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
 }
 
@@ -282,9 +297,9 @@ void gemm(char transa, char transb, int64_t m, int64_t n, int64_t k, int64_t alp
 }
 
 template <class T>
-void gemm_batched_strided(char transa, char transb, int64_t batch, int64_t m, int64_t n,
-                          int64_t k, T alpha, const T* a, int64_t lda, int64_t stride_a,
-                          const T* b, int64_t ldb, int64_t stride_b, T beta, T* c, int64_t ldc,
+void gemm_batched_strided(char transa, char transb, int64_t batch, int64_t m, int64_t n, int64_t k,
+                          T alpha, const T* a, int64_t lda, int64_t stride_a, const T* b,
+                          int64_t ldb, int64_t stride_b, T beta, T* c, int64_t ldc,
                           int64_t stride_c) {
     const double work = static_cast<double>(m) * static_cast<double>(n) *
                         static_cast<double>(std::max<int64_t>(k, 1));
@@ -294,8 +309,8 @@ void gemm_batched_strided(char transa, char transb, int64_t batch, int64_t m, in
                               : static_cast<int64_t>(kParallelWork / std::max(work, 1.0)) + 1;
     parallel_for(0, batch, grain, [&](int64_t first, int64_t last) {
         for (int64_t i = first; i < last; ++i) {
-            gemm(transa, transb, m, n, k, alpha, a + i * stride_a, lda, b + i * stride_b, ldb,
-                 beta, c + i * stride_c, ldc);
+            gemm(transa, transb, m, n, k, alpha, a + i * stride_a, lda, b + i * stride_b, ldb, beta,
+                 c + i * stride_c, ldc);
         }
     });
 }
@@ -304,14 +319,15 @@ template void gemm_batched_strided(char, char, int64_t, int64_t, int64_t, int64_
                                    const float*, int64_t, int64_t, const float*, int64_t, int64_t,
                                    float, float*, int64_t, int64_t);
 template void gemm_batched_strided(char, char, int64_t, int64_t, int64_t, int64_t, double,
-                                   const double*, int64_t, int64_t, const double*, int64_t,
-                                   int64_t, double, double*, int64_t, int64_t);
+                                   const double*, int64_t, int64_t, const double*, int64_t, int64_t,
+                                   double, double*, int64_t, int64_t);
 template void gemm_batched_strided(char, char, int64_t, int64_t, int64_t, int64_t, int64_t,
                                    const int64_t*, int64_t, int64_t, const int64_t*, int64_t,
                                    int64_t, int64_t, int64_t*, int64_t, int64_t);
 
 void set_blas_library_path(const std::string& path) {
     Library& lib = library();
+    std::lock_guard<std::mutex> guard(lib.mutex);
     check(lib.handle == nullptr, ErrorKind::Runtime, "the BLAS library ", lib.path,
           " is loaded already; set the path before the first large matrix product");
     lib.path = path;
@@ -324,8 +340,10 @@ bool blas_library_available() { return load_library(); }
 
 void* blas_function(const char* name) {
     Library& lib = library();
-    check(load_library(), ErrorKind::Runtime, "'", name, "' needs the library of the package "
-          "scipy-openblas32 (", lib.complaint, "). Install it: pip install scipy-openblas32");
+    check(load_library(), ErrorKind::Runtime, "'", name,
+          "' needs the library of the package "
+          "scipy-openblas32 (",
+          lib.complaint, "). Install it: pip install scipy-openblas32");
     void* function = dlsym(lib.handle, ("scipy_" + std::string(name)).c_str());
     check(function != nullptr, ErrorKind::Runtime, lib.path, " has no function '", name,
           "'. Install a newer one: pip install -U scipy-openblas32");

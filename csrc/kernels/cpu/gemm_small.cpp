@@ -32,7 +32,7 @@ constexpr int kVectorBytes = 16;
 constexpr int kTileRows = 4;
 #endif
 
-constexpr int64_t kDepth = 128;        // columns of A and rows of B handled at a time
+constexpr int64_t kDepth = 128;          // columns of A and rows of B handled at a time
 constexpr int64_t kPackElements = 8192;  // of B, copied into a buffer on the stack
 
 template <class T, int Width>
@@ -220,8 +220,8 @@ CHAINRULE_INLINE void dot_rows(const T* rows, int64_t stride, const T* vector, i
 }
 
 template <class T>
-void dots(int64_t count, const T* rows, int64_t stride, const T* vector, int64_t k, T alpha,
-          T beta, T* out, int64_t out_stride) {
+void dots(int64_t count, const T* rows, int64_t stride, const T* vector, int64_t k, T alpha, T beta,
+          T* out, int64_t out_stride) {
     int64_t i = 0;
     for (; i + 4 <= count; i += 4) {
         dot_rows<T, 4>(rows + i * stride, stride, vector, k, alpha, beta, out + i * out_stride,

@@ -1,0 +1,15 @@
+#include "base/source_location.h"
+
+#include "base/interpreter_lock.h"
+
+namespace chainrule {
+
+FrontEnd g_front_end;
+InterpreterLock g_interpreter_lock;
+
+std::string describe_location(const SourceLocation& location) {
+    if (!location.code || !g_front_end.describe) return "";
+    return g_front_end.describe(location);
+}
+
+}  // namespace chainrule

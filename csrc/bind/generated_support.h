@@ -1,0 +1,66 @@
+#pragma once
+
+#include <initializer_list>
+#include <tuple>
+#include <vector>
+
+#include "bind/arguments.h"
+#include "bind/tensor_object.h"
+#include "ops.h"
+
+// What the generated bindings are written with.
+namespace chainrule::bind {
+
+struct OperandList {
+    Operand items[kMaxPointwiseInputs];
+    OperandList(std::initializer_list<Operand> list) {
+        int i = 0;
+        for (const Operand& o : list) items[i++] = o;
+    }
+};
+struct ScalarList {
+    Scalar items[kMaxPointwiseParams];
+    ScalarList(std::initializer_list<Scalar> list) {
+        int i = 0;
+        for (const Scalar& s : list) items[i++] = s;
+    }
+};
+
+// Which operand's memory the result may take over: -1 for none.
+int reusable_operand(const PointwiseOp& op, const OperandList& operands, PyObject* const* objects);
+
+PyObject* call_pointwise(const PointwiseOp& op, const Arguments& arguments,
+                         const OperandList& operands, const ScalarList& params);
+PyObject* call_pointwise_inplace(const PointwiseOp& op, const Arguments& arguments,
+                                 const OperandList& operands, const ScalarList& params);
+
+inline PyObject* wrap_result(Tensor t) { return wrap(std::move(t)); }
+PyObject* wrap_result(std::vector<Tensor> list);  // a tuple
+inline PyObject* wrap_result(bool b) { return PyBool_FromLong(b); }
+inline PyObject* wrap_result(int64_t i) { return PyLong_FromLongLong(i); }
+inline PyObject* wrap_result(double d) { return PyFloat_FromDouble(d); }
+PyObject* wrap_scalar(const Scalar& s);
+inline PyObject* wrap_result(const Scalar& s) { return wrap_scalar(s); }
+
+// Results with names: torch.return_types.max(values=…, indices=…).
+struct ResultFields {
+    const char* operation;
+    const char* names[4];
+    int count;
+    PyTypeObject* type;  // made at the first call
+};
+PyObject* wrap_fields(ResultFields& fields, const Tensor* results);
+template <class... T>
+PyObject* wrap_named(ResultFields& fields, std::tuple<T...> results) {
+    return std::apply(
+        [&](auto&... t) {
+            Tensor list[] = {t...};
+            return wrap_fields(fields, list);
+        },
+        results);
+}
+
+const std::vector<PyMethodDef*>& generated_methods();
+const std::vector<PyMethodDef*>& generated_functions();
+
+}  // namespace chainrule::bind

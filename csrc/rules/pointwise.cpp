@@ -1,0 +1,390 @@
+#include "rules/pointwise.h"
+
+#include <algorithm>
+
+#include "autograd/history.h"
+#include "autograd/saved.h"
+#include "autograd/tangent.h"
+#include "base/interpreter_lock.h"
+#include "base/parallel.h"
+#include "rules/pointwise_node.h"
+#include "tensor/convert.h"
+#include "tensor/pointwise_loop.h"
+
+namespace chainrule {
+
+namespace {
+
+// Elements from which reusing an operand's memory is worth looking at.
+constexpr int64_t kReuseFrom = 1 << 14;
+
+struct LoopContext {
+    PointwiseLoop loop;
+    const KernelParam* params;
+};
+
+void call_loop(char* const* data, const int64_t* strides, int64_t n, const void* context) {
+    const auto* c = static_cast<const LoopContext*>(context);
+    c->loop(data, strides, n, c->params);
+}
+
+void fill_params(const PointwiseOp& op, const Scalar* params, KernelParam* out) {
+    for (int i = 0; i < op.num_params; ++i) out[i] = {params[i].as_double(), params[i].as_int()};
+}
+
+// A number in the memory form of a dtype.
+union NumberMemory {
+    double d;
+    float f;
+    int64_t i;
+    bool b;
+};
+void store_number(const Scalar& s, DType dtype, NumberMemory* to) {
+    dispatch(dtype, [&](auto zero) {
+        auto value = s.as<decltype(zero)>();
+        std::memcpy(to, &value, sizeof(value));
+    });
+}
+
+[[noreturn]] void refuse_dtype(const PointwiseOp& op, DType dtype) {
+    check(is_enabled(dtype), ErrorKind::NotImplemented, op.name, ": Chainrule has no kernels for ",
+          "torch.", dtype_name(dtype), " yet; convert with .to(torch.float32)");
+    if (std::string_view(op.name) == "sub" && dtype == DType::Bool) {
+        fail(ErrorKind::Runtime,
+             "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` "
+             "or `logical_xor()` operator instead.");
+    }
+    if (std::string_view(op.name) == "neg" && dtype == DType::Bool) {
+        fail(ErrorKind::Runtime,
+             "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to "
+             "invert a mask, use the `~` or `logical_not()` operator instead.");
+    }
+    fail(ErrorKind::Runtime, "\"", op.name, "\" not implemented for '", dtype_title(dtype),
+         "'. Convert the tensor first, for example with .float() or .long()");
+}
+
+uint16_t all_flags(const PointwiseOp& op, const Operand* operands) {
+    uint16_t flags = t_state.flags;
+    for (int i = 0; i < op.num_operands; ++i) {
+        if (operands[i].tensor) flags |= operands[i].tensor->flags;
+    }
+    return flags;
+}
+
+DType compute_dtype(const PointwiseOp& op, const Operand* operands) {
+    DType dtype = result_type(operands, op.num_operands);
+    if (op.result == ResultKind::Float && is_integral(dtype)) dtype = default_dtype();
+    return dtype;
+}
+
+Dims result_shape(const PointwiseOp& op, const Operand* operands) {
+    Dims shape;
+    bool first = true;
+    for (int i = 0; i < op.num_operands; ++i) {
+        const TensorImpl* t = operands[i].tensor;
+        if (!t) continue;
+        Dims own(t->sizes(), t->ndim);
+        shape = first ? own : broadcast_shapes(shape, own);
+        first = false;
+    }
+    return shape;
+}
+
+// Operands brought to the compute dtype; `keep` owns the converted ones.
+void convert_operands(const PointwiseOp& op, const Operand* operands, DType dtype, Operand* out,
+                      Tensor* keep) {
+    for (int i = 0; i < op.num_operands; ++i) {
+        out[i] = operands[i];
+        TensorImpl* t = operands[i].tensor;
+        if (t && t->dtype != dtype) {
+            keep[i] = convert(*t, dtype);
+            out[i].tensor = keep[i].get();
+        }
+    }
+}
+
+bool reusable(const Operand& operand, DType dtype, const Dims* shape) {
+    const TensorImpl* t = operand.tensor;
+    return t && t->numel >= kReuseFrom && t->refcount == 1 && t->storage->refcount == 1 &&
+           t->dtype == dtype && (t->flags & kContiguous) && !t->base && !t->storage->owner &&
+           !t->storage->release_owner && !(t->flags & (kRetainGrad | kDual)) && !t->extra &&
+           !(shape && *shape != Dims(t->sizes(), t->ndim));
+}
+
+Tensor apply_jvp(const PointwiseOp& op, const Operand* operands, const Scalar* params,
+                 const Tensor& out, int64_t level) {
+    FormulaArgs args;
+    for (int i = 0; i < op.num_operands; ++i) {
+        args.operands[i] = operands[i].tensor
+                               ? Value(Tensor(Ref<TensorImpl>::share(operands[i].tensor)))
+                               : Value(operands[i].scalar);
+    }
+    std::copy(params, params + op.num_params, args.params);
+    args.out = out;
+    Tensor total;
+    for (int i = 0; i < op.num_operands; ++i) {
+        PointwiseVjp::Kind kind = op.vjp[i].kind;
+        if (!operands[i].tensor || kind == PointwiseVjp::Kind::None) continue;
+        Tensor tangent = tangent_of(*operands[i].tensor, level);
+        if (!tangent) continue;
+        if (kind == PointwiseVjp::Kind::Zero) {
+            tangent = Tensor::zeros(tangent.shape(), tangent.dtype());
+        } else if (kind == PointwiseVjp::Kind::Formula) {
+            args.grad = tangent;
+            tangent = op.vjp[i].differentiable(args).tensor();
+        }
+        total = total ? engine_add(total, tangent) : tangent;
+    }
+    return total ? expand_to(total, out) : total;
+}
+
+Tensor pointwise_dual(const PointwiseOp& op, const Operand* operands, const Scalar* params,
+                      int64_t level) {
+    HideLevels hide(level);
+    Tensor out = pointwise(op, operands, params);
+    if (op.differentiable && is_differentiable(out.dtype())) {
+        set_tangent(*out, level, apply_jvp(op, operands, params, out, level));
+    }
+    return out;
+}
+
+int64_t dual_level(const PointwiseOp& op, const Operand* operands) {
+    return highest_level({operands[0].tensor, op.num_operands > 1 ? operands[1].tensor : nullptr,
+                          op.num_operands > 2 ? operands[2].tensor : nullptr});
+}
+
+__attribute__((noinline)) Tensor pointwise_general(const PointwiseOp& op, const Operand* operands,
+                                                   const Scalar* params, int reuse) {
+    DType dtype = compute_dtype(op, operands);
+    if (!op.forward.get(dtype)) refuse_dtype(op, dtype);
+    Dims shape = result_shape(op, operands);
+    Operand converted[kMaxPointwiseInputs];
+    Tensor keep[kMaxPointwiseInputs];
+    convert_operands(op, operands, dtype, converted, keep);
+    KernelParam kernel_params[kMaxPointwiseParams];
+    fill_params(op, params, kernel_params);
+    DType out_dtype = op.result == ResultKind::Bool ? DType::Bool : dtype;
+    Tensor out;
+    if (reuse >= 0 && reusable(operands[reuse], out_dtype, &shape) &&
+        !saves_operand(op, operands, params, reuse)) {
+        out = Tensor::alias(*operands[reuse].tensor);
+    } else {
+        out = Tensor::empty(shape, out_dtype);
+    }
+    run_kernel(op.forward, dtype, *out, converted, op.num_operands, kernel_params);
+    if (t_state.inference) out->flags |= kInference;
+    return out;
+}
+
+}  // namespace
+
+// Runs `kernel` writing `out` and reading tensors (of the kernel's dtype) and numbers.
+void run_kernel(const Kernel& kernel, DType dtype, TensorImpl& out, const Operand* inputs,
+                int count, const KernelParam* params) {
+    PointwiseLoop loop = kernel.get(dtype);
+    NumberMemory numbers[kMaxOperands];
+    char* data[kMaxOperands];
+    int64_t strides[kMaxOperands];
+    data[0] = out.data;
+    strides[0] = static_cast<int64_t>(item_size(out.dtype));
+    bool simple = out.flags & kContiguous;
+    int64_t item = static_cast<int64_t>(item_size(dtype));
+    for (int i = 0; i < count; ++i) {
+        if (const TensorImpl* t = inputs[i].tensor) {
+            data[i + 1] = t->data;
+            strides[i + 1] = t->numel == 1 ? 0 : item;
+            simple = simple && (t->numel == 1 || ((t->flags & kContiguous) && t->same_shape(out)));
+        } else {
+            store_number(inputs[i].scalar, dtype, &numbers[i]);
+            data[i + 1] = reinterpret_cast<char*>(&numbers[i]);
+            strides[i + 1] = 0;
+        }
+    }
+    if (out.numel == 1) {  // one element: every layout is dense
+        for (int i = 0; i <= count; ++i) strides[i] = i ? item : strides[0];
+    }
+    constexpr int64_t kGrain = 32768;
+    if (simple) {
+        if (out.numel <= kGrain) {
+            loop(data, strides, out.numel, params);
+            return;
+        }
+        Unlocked unlocked(out.numel >= kUnlockedFrom);
+        parallel_for(0, out.numel, kGrain, [&](int64_t begin, int64_t end) {
+            char* part[kMaxOperands];
+            for (int i = 0; i <= count; ++i) part[i] = data[i] + begin * strides[i];
+            loop(part, strides, end - begin, params);
+        });
+        return;
+    }
+    Dims shape(out.sizes(), out.ndim);
+    LoopOperand operands[kMaxOperands];
+    operands[0] = {out.data, broadcast_strides(out, shape)};
+    for (int i = 0; i < count; ++i) {
+        if (const TensorImpl* t = inputs[i].tensor) {
+            operands[i + 1] = {t->data, broadcast_strides(*t, shape)};
+        } else {
+            operands[i + 1] = {data[i + 1], Dims::filled(shape.size(), 0)};
+        }
+    }
+    LoopContext context{loop, params};
+    run_strided(shape, operands, count + 1, call_loop, &context);
+}
+
+DType result_type(const Operand* operands, int count) {
+    bool have[3] = {false, false, false};  // with dimensions, 0-d, numbers
+    DType types[3] = {DType::Bool, DType::Bool, DType::Bool};
+    for (int i = 0; i < count; ++i) {
+        const TensorImpl* t = operands[i].tensor;
+        int kind = !t ? 2 : (t->flags & kWrappedNumber) ? 2 : t->ndim == 0 ? 1 : 0;
+        DType dtype = t ? t->dtype : operands[i].scalar.dtype();
+        if (kind == 2 && t && is_floating(dtype)) dtype = default_dtype();
+        types[kind] = have[kind] ? promote(types[kind], dtype) : dtype;
+        have[kind] = true;
+    }
+    // A lower class only matters when its category (bool, integer, floating) is higher.
+    auto category = [](DType d) {
+        return d == DType::Bool ? 0 : is_integral(d) ? 1 : is_floating(d) ? 2 : 3;
+    };
+    DType result = DType::Bool;
+    bool first = true;
+    for (int kind = 0; kind < 3; ++kind) {
+        if (!have[kind]) continue;
+        if (first) result = types[kind];
+        else if (category(types[kind]) > category(result)) {
+            result = kind == 2 && is_floating(types[kind]) ? default_dtype() : types[kind];
+        }
+        first = false;
+    }
+    return result;
+}
+
+Tensor pointwise(const PointwiseOp& op, const Operand* operands, const Scalar* params, int reuse) {
+    TensorImpl* first = operands[0].tensor ? operands[0].tensor : operands[1].tensor;
+    uint16_t flags = all_flags(op, operands);
+    if (__builtin_expect(flags & kColdFlags, 0)) {
+        if (int64_t level = dual_level(op, operands)) {
+            return pointwise_dual(op, operands, params, level);
+        }
+    }
+    // The common case: equal shapes and dtypes, dense memory, numbers of no higher category.
+    bool plain = first && first->numel < kReuseFrom && (first->flags & kContiguous) &&
+                 !(flags & kWrappedNumber) && op.result != ResultKind::Bool &&
+                 is_floating(first->dtype) && !t_state.inference;
+    for (int i = 0; plain && i < op.num_operands; ++i) {
+        const TensorImpl* t = operands[i].tensor;
+        if (t && t != first) {
+            plain = t->dtype == first->dtype && (t->flags & kContiguous) && t->same_shape(*first);
+        }
+    }
+    Tensor out;
+    if (__builtin_expect(plain, 1)) {
+        PointwiseLoop loop = op.forward.get(first->dtype);
+        if (!loop) refuse_dtype(op, first->dtype);
+        KernelParam kernel_params[kMaxPointwiseParams];
+        fill_params(op, params, kernel_params);
+        out = Tensor::empty_like(*first, first->dtype);
+        run_kernel(op.forward, first->dtype, *out, operands, op.num_operands, kernel_params);
+    } else {
+        out = pointwise_general(op, operands, params, reuse);
+    }
+    if ((flags & (kRequiresGrad | kView)) && t_state.grad_enabled && op.differentiable) {
+        record_pointwise(op, operands, params, out);
+    }
+    return out;
+}
+
+void pointwise_inplace(const PointwiseOp& op, const Operand* operands, const Scalar* params) {
+    Tensor self(Ref<TensorImpl>::share(operands[0].tensor));
+    std::string name = concat(op.name, "_");
+    check_inplace(*self, name.c_str());
+    if (all_flags(op, operands) & kColdFlags) {
+        if (int64_t level = dual_level(op, operands)) {
+            Tensor tangent;
+            {
+                HideLevels hide(level);
+                Tensor value = pointwise(op, operands, params);
+                tangent = apply_jvp(op, operands, params, value, level);
+            }
+            {
+                HideLevels hide(level);
+                pointwise_inplace(op, operands, params);
+            }
+            if (tangent) replace_tangent(self, level, tangent);
+            return;
+        }
+    }
+    DType dtype = compute_dtype(op, operands);
+    DType produced = op.result == ResultKind::Bool ? DType::Bool : dtype;
+    if (!op.forward.get(dtype)) refuse_dtype(op, dtype);
+    check(can_cast(produced, self.dtype()), ErrorKind::Runtime, "result type ",
+          dtype_title(produced), " can't be cast to the desired output type ",
+          dtype_title(self.dtype()), ": ", name,
+          " writes into its first tensor, whose dtype stays; use the out-of-place form");
+    Dims shape = result_shape(op, operands);
+    check(shape == self.shape(), ErrorKind::Runtime, "output with shape ", to_string(self.shape()),
+          " doesn't match the broadcast shape ", to_string(shape));
+    Operand converted[kMaxPointwiseInputs];
+    Tensor keep[kMaxPointwiseInputs];
+    convert_operands(op, operands, dtype, converted, keep);
+    for (int i = 1; i < op.num_operands; ++i) {
+        TensorImpl* t = converted[i].tensor;
+        if (t && t != self.get() && t->storage->data == self->storage->data &&
+            partly_overlap(*self, *t)) {
+            keep[i] = clone_dense(*t);
+            converted[i].tensor = keep[i].get();
+        }
+    }
+    bool record = false;
+    if (t_state.grad_enabled && op.differentiable) {
+        for (int i = 0; i < op.num_operands; ++i) {
+            record |= operands[i].tensor && requires_grad(*operands[i].tensor);
+        }
+    }
+    check(!record || is_differentiable(self.dtype()), ErrorKind::Runtime,
+          "result requires grad, but ", name, " writes into a torch.", dtype_name(self.dtype()),
+          " tensor, which cannot");
+    Tensor original;
+    Ref<Node> node;
+    if (record) {
+        Operand saved[kMaxPointwiseInputs];
+        std::copy(operands, operands + op.num_operands, saved);
+        if (saves_operand(op, operands, params, 0)) {
+            original = clone_dense(*self);
+            saved[0].tensor = original.get();
+        }
+        node = make_pointwise_node(op, operands, saved, params);
+    }
+    KernelParam kernel_params[kMaxPointwiseParams];
+    fill_params(op, params, kernel_params);
+    if (produced == self.dtype() && dtype == self.dtype()) {
+        run_kernel(op.forward, dtype, *self, converted, op.num_operands, kernel_params);
+    } else {
+        Tensor result = Tensor::empty(shape, produced);
+        run_kernel(op.forward, dtype, *result, converted, op.num_operands, kernel_params);
+        copy_elements(*self, *result);
+    }
+    self->storage->bump_version();
+    if (record) {
+        node->meta(0).set(*self);
+        save_pointwise_output(*node, self);
+        rebase_history(self, std::move(node));
+    }
+}
+
+Value apply_to_values(const PointwiseOp& op, const Value* const* operands, const Scalar* params) {
+    Operand list[kMaxPointwiseInputs];
+    Tensor wrapped;
+    bool any_tensor = false;
+    for (int i = 0; i < op.num_operands; ++i) {
+        list[i] = Operand(*operands[i]);
+        any_tensor |= operands[i]->is_tensor();
+    }
+    if (any_tensor) return pointwise(op, list, params);
+    wrapped = Tensor::wrapped_number(operands[0]->scalar());
+    list[0] = Operand(wrapped);
+    Tensor out = pointwise(op, list, params);
+    return Value(out.item());
+}
+
+}  // namespace chainrule

@@ -1,0 +1,1 @@
+"""Derives C++ sources, bindings, stubs and reference text from the operator table `ops`."""

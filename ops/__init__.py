@@ -1,0 +1,1 @@
+"""The operator table: a file per family, a row per operator."""

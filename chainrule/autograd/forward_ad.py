@@ -44,6 +44,11 @@ class _Levels(local):
 _levels = _Levels()
 
 
+def active_levels() -> tuple[int, ...]:
+    """The levels that this thread has entered and not left, outermost first."""
+    return tuple(_levels.stack)
+
+
 def enter_dual_level() -> int:
     """Enter a level: tangents made in it stay apart from those of the levels around it."""
     level: int = _C._enter_dual_level()
@@ -95,8 +100,10 @@ def make_dual(tensor: Tensor, tangent: Tensor, *, level: int | None = None) -> T
     _check_primal("tangent", tangent)
     if tensor.shape != tangent.shape:
         raise RuntimeError(
-            "Expected tangent to have the size of its primal: the primal has "
-            f"{tuple(tensor.shape)}, the tangent {tuple(tangent.shape)}"
+            "Trying to set a forward gradient that has a different size than that of the original "
+            "Tensor, this is not supported. Tensor is of size "
+            f"{list(tensor.shape)} while the given forward gradient is of size "
+            f"{list(tangent.shape)}."
         )
     if tensor.dtype != tangent.dtype:
         raise RuntimeError(

@@ -54,7 +54,7 @@ CHAINRULE_INLINE V load(const T* from) {
 }
 
 template <class V, class T>
-CHAINRULE_INLINE void store(T* to, V value) {
+CHAINRULE_INLINE void store(T* to, const V& value) {
     __builtin_memcpy(to, &value, sizeof value);
 }
 

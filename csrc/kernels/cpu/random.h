@@ -15,7 +15,7 @@ namespace chainrule::cpu {
 // last pair. The samplers below and the state functions lock the generator, so that they may run
 // without the GIL; the functions that draw words leave that to their caller.
 class Generator {
-  public:
+public:
     static constexpr uint64_t kDefaultSeed = 67280421310721;
     static constexpr size_t kStateBytes = 5056;
 
@@ -45,7 +45,7 @@ class Generator {
 
     std::mutex& mutex() const { return mutex_; }
 
-  private:
+private:
     static constexpr int kWords = 624;
 
     void reseed(uint64_t seed);

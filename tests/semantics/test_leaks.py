@@ -134,7 +134,7 @@ def test_backward_with_create_graph_leaks_no_leaf():
 @pytest.mark.chainrule_only
 def test_many_backwards_with_create_graph_do_not_grow():
     def step():
-        w = torch.ones(64, 64, requires_grad=True)
+        w = torch.ones(256, 256, requires_grad=True)
         ((w @ w).tanh() ** 2).sum().backward(create_graph=True)
         (w.grad**2).sum().backward(create_graph=True)
 
@@ -143,7 +143,7 @@ def test_many_backwards_with_create_graph_do_not_grow():
 
 @pytest.mark.chainrule_only
 def test_repeated_create_graph_on_one_leaf_does_not_grow():
-    w = torch.ones(64, 64, requires_grad=True)
+    w = torch.ones(256, 256, requires_grad=True)
 
     def step():
         w.grad = None
@@ -153,8 +153,8 @@ def test_repeated_create_graph_on_one_leaf_does_not_grow():
 
 
 def test_training_steps_do_not_grow():
-    w = torch.ones(64, 64, requires_grad=True)
-    x = torch.ones(64, 64)
+    w = torch.ones(256, 256, requires_grad=True)
+    x = torch.ones(256, 256)
 
     def step():
         w.grad = None
@@ -166,7 +166,7 @@ def test_training_steps_do_not_grow():
 
 
 def test_graphs_that_are_never_run_do_not_grow():
-    w = torch.ones(64, 64, requires_grad=True)
+    w = torch.ones(256, 256, requires_grad=True)
 
     def step():
         ((w @ w).tanh().exp() * 1e-3).mean()
@@ -175,7 +175,7 @@ def test_graphs_that_are_never_run_do_not_grow():
 
 
 def test_failing_operations_do_not_grow():
-    w = torch.ones(64, 64, requires_grad=True)
+    w = torch.ones(256, 256, requires_grad=True)
 
     def step():
         y = w * 1
@@ -195,7 +195,19 @@ def test_many_small_tensors_are_given_back():
         keep = [t + 1 for t in keep]
         del keep
 
-    assert growth_of(step, rounds=60) < 8 * MEGABYTE
+    assert growth_of(step, rounds=200) < 8 * MEGABYTE
+
+
+def test_tiny_graphs_are_given_back():
+    x = torch.ones(2, requires_grad=True)
+
+    def step():
+        y = x
+        for _ in range(150):
+            y = (y * 0.5).tanh()
+        y.sum().backward()
+
+    assert growth_of(step, rounds=250) < 8 * MEGABYTE
 
 
 def test_gradients_of_a_dropped_leaf_are_freed():
@@ -234,7 +246,7 @@ def test_custom_function_frees_its_context_and_saved_tensors():
             _, y = ctx.saved_tensors
             return 3 * y * grad
 
-    x = torch.ones(64, 64, requires_grad=True)
+    x = torch.ones(256, 256, requires_grad=True)
 
     def step():
         x.grad = None

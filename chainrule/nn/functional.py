@@ -188,8 +188,9 @@ gelu = getattr(_C, "gelu", _gelu)
 def _softplus(input: Tensor, beta: float = 1, threshold: float = 20) -> Tensor:
     """``log(1 + exp(beta x)) / beta``, and ``x`` itself where ``beta x > threshold``."""
     scaled = input * beta
-    smooth = scaled.clamp(max=threshold).exp().log1p() / beta
-    return chainrule.where(scaled > threshold, input, smooth)
+    large = scaled > threshold
+    small = chainrule.where(large, chainrule.zeros_like(scaled), scaled)
+    return chainrule.where(large, input, small.exp().log1p() / beta)
 
 
 softplus = getattr(_C, "softplus", _softplus)
@@ -210,7 +211,7 @@ def mish(input: Tensor, inplace: bool = False) -> Tensor:
 def _elu(input: Tensor, alpha: float, scale: float = 1.0, input_scale: float = 1.0) -> Tensor:
     # The clamp keeps exp of large inputs, whose derivative is not used, from overflowing.
     negative = (input.clamp(max=0) * input_scale).expm1() * (alpha * scale)
-    return chainrule.where(input > 0, input * scale, negative)
+    return chainrule.where(input <= 0, negative, input * scale)
 
 
 def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
@@ -244,8 +245,8 @@ def hardtanh(
         raise ValueError("min_val cannot be greater than max_val")
     if inplace:
         return _in_place(input, lambda x: hardtanh(x, min_val, max_val))
-    inside = (input > min_val) & (input < max_val)
-    return chainrule.where(inside, input, input.detach().clamp(min_val, max_val))
+    outside = (input <= min_val) | (input >= max_val)
+    return chainrule.where(outside, input.detach().clamp(min_val, max_val), input)
 
 
 def relu6(input: Tensor, inplace: bool = False) -> Tensor:
@@ -257,15 +258,18 @@ def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
     """``x / 6 + 1/2`` cut to ``[0, 1]``."""
     if inplace:
         return _in_place(input, hardsigmoid)
-    return hardtanh(input + 3, 0.0, 6.0) / 6
+    inside = (input > -3) & (input < 3)
+    return chainrule.where(inside, (input + 3) / 6, (input.detach() + 3).clamp(0, 6) / 6)
 
 
 def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
     """``x * hardsigmoid(x)``."""
     if inplace:
         return _in_place(input, hardswish)
-    middle = chainrule.where(input < 3, input * (input + 3) / 6, input)
-    return chainrule.where(input > -3, middle, input.detach() * 0)
+    zero = chainrule.zeros_like(input)
+    middle = chainrule.where(input < 3, input, zero)
+    rising = chainrule.where(input < 3, middle * (middle + 3) / 6, input)
+    return chainrule.where(input <= -3, zero, rising)
 
 
 def threshold(input: Tensor, threshold: float, value: float, inplace: bool = False) -> Tensor:

@@ -211,6 +211,7 @@ class Optimizer:
         def step(*args: Any, **kwargs: Any) -> Any:
             optimizer = reference()
             assert optimizer is not None
+            args = (optimizer, *args)  # as the hooks see them
             pre = optimizer.__dict__["_optimizer_step_pre_hooks"]
             for hook in (*_global_pre_hooks.values(), *pre.values()):
                 result = hook(optimizer, args, kwargs)
@@ -222,7 +223,7 @@ class Optimizer:
                         )
                     args, kwargs = result
             own = hasattr(inner, "calls_optimizer")
-            out = inner(*args, **kwargs) if own else inner(optimizer, *args, **kwargs)
+            out = inner(*args[own:], **kwargs)
             post = optimizer.__dict__["_optimizer_step_post_hooks"]
             for hook in (*post.values(), *_global_post_hooks.values()):
                 hook(optimizer, args, kwargs)

@@ -154,8 +154,9 @@ class _BackwardHooks:
         if not self.hooks:
             return args
         args, positions, node = _behind_identity(args)
+        self.input_count = len(args)
         if node is not None:
-            self.input_positions, self.input_count = positions, len(args)
+            self.input_positions = positions
             node.register_hook(self._at_inputs)
         return args
 
@@ -191,6 +192,13 @@ class _BackwardHooks:
             replaced = True
         self.grad_outputs = full
         if self.hooks and self.input_positions is None:
+            warnings.warn(
+                "Full backward hook is firing when gradients are computed with respect to module "
+                "outputs since no inputs require gradients. See "
+                "https://docs.pytorch.org/docs/main/generated/torch.nn.Module.html"
+                "#torch.nn.Module.register_full_backward_hook for more details.",
+                stacklevel=5,
+            )
             nothing = (None,) * self.input_count
             for hook in self.hooks:
                 result = hook(self.module, nothing, full)

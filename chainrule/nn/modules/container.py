@@ -456,5 +456,5 @@ class ParameterDict(Module):
         """One line per value."""
         return "\n".join(f"  ({key}): {_describe(value)}" for key, value in self.items())
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, input: Any) -> Any:
         raise RuntimeError("ParameterDict should not be called.")

@@ -6,10 +6,19 @@ import warnings
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
-import chainrule
 from chainrule import _C
 from chainrule.nn.modules import _hooks, _state
-from chainrule.nn.modules._names import parse_to, typename
+from chainrule.nn.modules._conversion import Conversions
+from chainrule.nn.modules._hooks import (
+    register_module_buffer_registration_hook,
+    register_module_forward_hook,
+    register_module_forward_pre_hook,
+    register_module_full_backward_hook,
+    register_module_full_backward_pre_hook,
+    register_module_module_registration_hook,
+    register_module_parameter_registration_hook,
+)
+from chainrule.nn.modules._names import typename
 from chainrule.nn.parameter import Buffer, Parameter
 from chainrule.utils.hooks import RemovableHandle
 
@@ -18,7 +27,16 @@ if TYPE_CHECKING:
 
     from chainrule import Tensor
 
-__all__ = ["Module"]
+__all__ = [
+    "Module",
+    "register_module_buffer_registration_hook",
+    "register_module_forward_hook",
+    "register_module_forward_pre_hook",
+    "register_module_full_backward_hook",
+    "register_module_full_backward_pre_hook",
+    "register_module_module_registration_hook",
+    "register_module_parameter_registration_hook",
+]
 
 
 class _PythonModuleBase:
@@ -50,7 +68,7 @@ _HOOK_DICTS = (
 )
 
 
-class Module(_Base):  # type: ignore[misc]
+class Module(Conversions, _Base):  # type: ignore[misc]
     """Base class of layers, losses and whole models.
 
     A subclass creates parameters, buffers and submodules as attributes in ``__init__``, after
@@ -442,7 +460,7 @@ class Module(_Base):  # type: ignore[misc]
         fn(self)
         return self
 
-    # ------------------------------------------------------------------ modes, dtypes, devices
+    # ------------------------------------------------------------------ modes
 
     def train(self, mode: bool = True) -> Module:
         """Set training mode here and below; returns the module."""
@@ -477,92 +495,6 @@ class Module(_Base):  # type: ignore[misc]
                 else:
                     grad.requires_grad_(False)
                 grad.zero_()
-
-    def _apply(self, fn: Callable[[Any], Any], recurse: bool = True) -> Module:
-        """Replace the data of parameters, gradients and buffers by ``fn`` of it."""
-        if recurse:
-            for module in self.children():
-                module._apply(fn)
-        for parameter in self._parameters.values():
-            if parameter is None:
-                continue
-            with chainrule.no_grad():
-                converted = fn(parameter)
-            grad = parameter.grad
-            if grad is not None:
-                with chainrule.no_grad():
-                    new_grad = fn(grad).requires_grad_(grad.requires_grad)
-                parameter.grad = None  # it would not fit the new dtype for a moment
-            parameter.data = converted
-            if grad is not None:
-                parameter.grad = new_grad
-        for name, buffer in self._buffers.items():
-            if buffer is not None:
-                self._buffers[name] = fn(buffer)
-        return self
-
-    def to(self, *args: Any, **kwargs: Any) -> Module:
-        """Convert to a dtype and device: ``to(dtype)``, ``to(device, dtype)``, ``to(tensor)``.
-
-        Floating-point parameters and buffers change dtype, integer ones keep it; in place,
-        returns the module. Raises TypeError for an integer dtype.
-        """
-        device, dtype = parse_to(args, dict(kwargs))
-        if dtype is not None and not (dtype.is_floating_point or dtype.is_complex):
-            raise TypeError(
-                "nn.Module.to only accepts floating point or complex dtypes, "
-                f"but got desired dtype={dtype}"
-            )
-
-        def convert(tensor: Any) -> Any:
-            if dtype is not None and tensor.is_floating_point():
-                return tensor.to(dtype) if device is None else tensor.to(device, dtype)
-            return tensor if device is None else tensor.to(device)
-
-        return self._apply(convert)
-
-    def type(self, dst_type: Any) -> Module:
-        """Convert all parameters and buffers to ``dst_type``."""
-        return self._apply(lambda tensor: tensor.to(dst_type))
-
-    def float(self) -> Module:
-        """Convert floating-point parameters and buffers to float32."""
-        return self.to(chainrule.float32)
-
-    def double(self) -> Module:
-        """Convert floating-point parameters and buffers to float64."""
-        return self.to(chainrule.float64)
-
-    def half(self) -> Module:
-        """Convert floating-point parameters and buffers to float16."""
-        return self.to(chainrule.float16)
-
-    def bfloat16(self) -> Module:
-        """Convert floating-point parameters and buffers to bfloat16."""
-        return self.to(chainrule.bfloat16)
-
-    def cpu(self) -> Module:
-        """Move to the CPU."""
-        return self.to(device="cpu")
-
-    def cuda(self, device: Any = None) -> Module:
-        """Move to a CUDA device; raises where there is none."""
-        return self.to(device="cuda" if device is None else device)
-
-    def to_empty(self, *, device: Any, recurse: bool = True) -> Module:
-        """Replace every parameter and buffer by uninitialised memory on ``device``."""
-        return self._apply(lambda tensor: chainrule.empty_like(tensor, device=device), recurse)
-
-    def share_memory(self) -> Module:
-        """Not supported: raises NotImplementedError."""
-        raise NotImplementedError(
-            "Module.share_memory: tensors in shared memory are not supported; send a state_dict "
-            "to the other process instead"
-        )
-
-    def compile(self, *args: Any, **kwargs: Any) -> None:
-        """Not supported: raises NotImplementedError."""
-        raise NotImplementedError("Module.compile is not supported; call the module without it")
 
     # ------------------------------------------------------------------ hooks
 

@@ -37,7 +37,7 @@ def get_total_norm(
     if not tensors:
         return chainrule.tensor(0.0)
     norm_type = float(norm_type)
-    if len(tensors) == 1:
+    if len(tensors) == 1 and norm_type != 0:  # order 0 counts the norms that are not 0
         total = _norm(tensors[0], norm_type)
     else:
         total = _norm(chainrule.stack([_norm(t, norm_type) for t in tensors]), norm_type)

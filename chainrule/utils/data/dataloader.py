@@ -276,6 +276,7 @@ class _BaseDataLoaderIter:
         # Drawn also where no worker uses it: the generator must end where torch's does.
         self._base_seed = draw_seed(loader.generator)
         self._num_yielded = 0
+        self._length_told = loader._length_told
 
     def __iter__(self) -> _BaseDataLoaderIter:
         return self
@@ -289,7 +290,7 @@ class _BaseDataLoaderIter:
     def _count(self) -> None:
         """Count a batch of a stream; warn when there are more than its ``len`` told."""
         self._num_yielded += 1
-        told = self._loader._length_told
+        told = self._length_told
         if told is not None and self._num_yielded > told:
             text = (
                 f"Length of IterableDataset {self._dataset} was reported to be {told}"

@@ -54,6 +54,7 @@ class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
         self._epoch += 1
         self._sampler_iter = iter(self._index_sampler)
         self._num_yielded = 0
+        self._length_told = self._loader._length_told
         self._sent = 0  # number of the next task
         self._next = 0  # number of the next batch to give
         self._owner: dict[int, int] = {}  # from tasks under way to their workers

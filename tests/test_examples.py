@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
+pytestmark = pytest.mark.chainrule_only
 NEEDED = ("sklearn", "matplotlib", "tqdm", "numpy")
 
 needs_example_packages = pytest.mark.skipif(

@@ -109,6 +109,7 @@ def test_a_backward_that_changes_from_call_to_call_is_found():
     assert gradcheck(square_with(backward=unsteady), leaf(3), nondet_tol=1e-5)
 
 
+@pytest.mark.filterwarnings("ignore:Backwards compatibility")
 def test_a_backward_that_ignores_a_missing_gradient_is_found():
     class Identity(Function):
         @staticmethod
@@ -139,7 +140,7 @@ def test_a_gradient_of_the_wrong_size_or_dtype_is_found():
 def test_inputs_are_checked():
     with pytest.raises(ValueError, match="at least one input tensor to require gradient"):
         gradcheck(lambda x: x, torch.ones(2))
-    with pytest.raises(ValueError, match="at least one of"):
+    with pytest.raises(AssertionError, match="at least one of"):
         gradcheck(lambda x: x, leaf(2), check_backward_ad=False)
     with pytest.raises(RuntimeError, match="stride 0"):
         gradcheck(lambda x: x * 1, torch.ones(1, dtype=torch.float64).expand(3).requires_grad_())
@@ -164,6 +165,7 @@ def test_inputs_are_left_as_they_were():
     assert x.grad is None
 
 
+@pytest.mark.chainrule_only
 def test_random_numbers_of_the_user_are_left_alone():
     torch.manual_seed(5)
     expected = torch.rand(3).tolist()

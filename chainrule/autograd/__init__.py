@@ -15,8 +15,9 @@ from .variable import Variable
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Any
 
-    Tensors = Tensor | graph.GradientEdge | Sequence[Tensor | graph.GradientEdge]
+    Tensors = Tensor | Sequence[Tensor]
     Cotangents = Tensor | Sequence[Tensor | None] | None
 
 __all__ = [
@@ -37,13 +38,17 @@ __all__ = [
 ]
 
 
-def _sequence(values: Tensors | None) -> tuple[Tensor | graph.GradientEdge, ...]:
-    """A tensor, a gradient edge or a sequence of them as a tuple."""
+def _sequence(values: Tensors | None) -> tuple[Tensor, ...]:
+    """A tensor or a sequence of tensors as a tuple."""
     if values is None:
         return ()
-    if isinstance(values, Tensor | graph.GradientEdge):
-        return (values,)
-    return tuple(values)
+    items: tuple[Any, ...]
+    items = (values,) if isinstance(values, Tensor | graph.GradientEdge) else tuple(values)
+    if any(isinstance(item, graph.GradientEdge) for item in items):
+        raise NotImplementedError(
+            "a GradientEdge in place of a tensor is not available in Chainrule: give the tensor"
+        )
+    return items
 
 
 def _cotangents(grads: Cotangents, count: int) -> tuple[Tensor | None, ...]:
@@ -106,8 +111,9 @@ def backward(
         create_graph if retain_graph is None else retain_graph,
         create_graph,
         wanted,
-        True,
-        True,
+        True,  # accumulate
+        True,  # allow_unused
+        False,  # materialize
     )
 
 
@@ -141,8 +147,9 @@ def grad(
         A tuple with one tensor of the shape of each input.
 
     Raises:
-        RuntimeError: an input is unused (and not allowed to be), or as `backward` raises.
-        ValueError: no inputs are given, or the arguments contradict each other.
+        RuntimeError: an input is unused (and not allowed to be), no inputs are given, or as
+            `backward` raises.
+        ValueError: the arguments contradict each other.
     """
     if materialize_grads and allow_unused is False:
         raise ValueError(
@@ -161,19 +168,17 @@ def grad(
         )
     roots, leaves = _sequence(outputs), _sequence(inputs)
     if not leaves:
-        raise ValueError("grad requires non-empty inputs.")
+        raise RuntimeError("`inputs` argument to `grad()` cannot be empty.")
     unused = materialize_grads if allow_unused is None else allow_unused
     retain = create_graph if retain_graph is None else retain_graph
     cotangents = _cotangents(grad_outputs, len(roots))
     if is_grads_batched:
-        results = _batched_grad(roots, leaves, cotangents, retain, create_graph, unused)
-    else:
-        results = _C._run_backward(roots, cotangents, retain, create_graph, leaves, unused, False)
-    if materialize_grads:
-        results = tuple(
-            chainrule.zeros_like(leaf) if result is None else result
-            for leaf, result in zip(leaves, results, strict=True)
+        return _batched_grad(
+            roots, leaves, cotangents, retain, create_graph, unused, materialize_grads
         )
+    results: tuple[Tensor, ...] = _C._run_backward(
+        roots, cotangents, retain, create_graph, leaves, False, unused, materialize_grads
+    )
     return results
 
 
@@ -184,22 +189,23 @@ def _batched_grad(
     retain: bool,
     create_graph: bool,
     unused: bool,
-) -> tuple[Tensor | None, ...]:
+    materialize: bool,
+) -> tuple[Tensor, ...]:
     """One backward pass for each index of the leading dimension of the cotangents."""
-    sizes = {None if c is None else c.shape[0] if c.dim() else None for c in cotangents}
-    if len(sizes) != 1 or None in sizes:
+    batches = [c for c in cotangents if c is not None and c.dim() > 0]
+    sizes = {batch.shape[0] for batch in batches}
+    if len(batches) != len(cotangents) or len(sizes) != 1 or 0 in sizes:
         raise RuntimeError(
-            "is_grads_batched=True needs a gradient for every output, all with the same "
-            "leading dimension"
+            "is_grads_batched=True needs a gradient for every output, all with the same leading "
+            "dimension of at least 1"
         )
     (count,) = sizes
-    if count == 0:
-        raise RuntimeError("is_grads_batched=True needs at least one gradient in the batch")
-    rows = []
+    rows: list[tuple[Any, ...]] = []
     for i in range(count):
-        row = tuple(c[i] for c in cotangents)
+        row = tuple(batch[i] for batch in batches)
         keep = retain or i + 1 < count
-        rows.append(_C._run_backward(roots, row, keep, create_graph, leaves, unused, False))
-    return tuple(
-        None if column[0] is None else chainrule.stack(column) for column in zip(*rows, strict=True)
-    )
+        rows.append(
+            _C._run_backward(roots, row, keep, create_graph, leaves, False, unused, materialize)
+        )
+    columns: tuple[Any, ...] = tuple(zip(*rows, strict=True))
+    return tuple(c[0] if c[0] is None else chainrule.stack(c) for c in columns)

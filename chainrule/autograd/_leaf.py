@@ -26,15 +26,16 @@ def tangents_of(tensor: Tensor) -> Iterator[tuple[int, Tensor]]:
 
 def leaf_alias(tensor: Tensor) -> Tensor:
     """A new leaf on the memory of `tensor` that requires a gradient; its tangents are the same."""
-    alias = tensor.detach()
+    alias: Tensor = tensor.detach()
     for level, tangent in tangents_of(tensor):
         alias = _C._make_dual(alias, tangent, level)
-    return alias.requires_grad_()
+    alias.requires_grad_()
+    return alias
 
 
 def without_history(tensor: Tensor) -> Tensor:
     """The values of a tensor and of its tangents, as constants of reverse mode."""
-    alias = tensor.detach()
+    alias: Tensor = tensor.detach()
     for level, tangent in tangents_of(tensor):
         alias = _C._make_dual(alias, without_history(tangent), level)
     return alias

@@ -110,7 +110,8 @@ def make_dual(tensor: Tensor, tangent: Tensor, *, level: int | None = None) -> T
             "Expected tangent to have the dtype of its primal: the primal has "
             f"{tensor.dtype}, the tangent {tangent.dtype}"
         )
-    return _C._make_dual(tensor, tangent, _levels.stack[-1] if level is None else level)
+    dual: Tensor = _C._make_dual(tensor, tangent, _levels.stack[-1] if level is None else level)
+    return dual
 
 
 def unpack_dual(tensor: Tensor, *, level: int | None = None) -> UnpackedDualTensor:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 FunctionCtx = _FunctionBase
 
 
-class Function(_FunctionBase):
+class Function(_FunctionBase):  # type: ignore[misc]  # its type is only known at run time
     """An operation with its own derivative.
 
     Subclass it, write the static methods, and call ``YourFunction.apply(...)``::
@@ -51,9 +51,10 @@ class Function(_FunctionBase):
         # `vjp` is another name for `backward`; the engine calls `backward`.
         if "vjp" in cls.__dict__:
             if "backward" in cls.__dict__:
-                cls.backward = staticmethod(_both_backward_and_vjp)
+                rule: Any = staticmethod(_both_backward_and_vjp)
             else:
-                cls.backward = cls.__dict__["vjp"]
+                rule = cls.__dict__["vjp"]
+            setattr(cls, "backward", rule)  # noqa: B010 (mypy sees a method in the name)
 
     @staticmethod
     def forward(*args: Any, **kwargs: Any) -> Any:

@@ -240,7 +240,8 @@ def _basis(like: Tensor, index: int) -> Tensor:
     """The tensor that is 1 at a flat index and 0 elsewhere."""
     unit = chainrule.zeros(like.numel(), dtype=like.dtype, device=like.device)
     unit[index] = 1
-    return unit.reshape(like.shape)
+    shaped: Tensor = unit.reshape(like.shape)
+    return shaped
 
 
 def _rows(outputs: Tuple, inputs: Tuple, create_graph: bool, strict: bool) -> list[Tuple]:

@@ -141,7 +141,7 @@ def _reverse(problem: _Problem, position: int, out: Tensor) -> list[Tensor]:
 
 def _pull(problem: _Problem, position: int, out: Tensor, cotangent: Tensor) -> list[Tensor]:
     """Vector-Jacobian product with each wanted input, as vectors; checks shapes and dtypes."""
-    grads = chainrule.autograd.grad(
+    grads: tuple[Tensor | None, ...] = chainrule.autograd.grad(
         out,
         [x for _, x in problem.wanted],
         cotangent.reshape(out.shape),
@@ -170,7 +170,7 @@ def _push(problem: _Problem, i: int, x: Tensor, direction: Tensor) -> list[Tenso
     with forward_ad.dual_level():
         inputs = list(problem.inputs)
         inputs[i] = forward_ad.make_dual(x, direction.reshape(x.shape))
-        products = []
+        products: list[Tensor] = []
         for position, out in enumerate(problem.call(*inputs)):
             tangent = forward_ad.unpack_dual(out).tangent
             if tangent is None:
@@ -245,7 +245,7 @@ def _check_constant(problem: _Problem, numerical: dict[int, list[Tensor]]) -> No
 
 def _direction(like: Tensor, generator: Any) -> Tensor:
     """A random vector of length 1 with an entry for each element of a tensor."""
-    raw = chainrule.randn(like.numel(), dtype=chainrule.float64, generator=generator)
+    raw: Tensor = chainrule.randn(like.numel(), dtype=chainrule.float64, generator=generator)
     return raw / (raw * raw).sum().sqrt() if like.numel() else raw
 
 
@@ -408,7 +408,8 @@ def gradcheck(
 
     Raises:
         GradcheckError: a derivative is wrong.
-        ValueError: no input requires a gradient, or nothing is to be checked.
+        ValueError: no input requires a gradient, or a tolerance is negative.
+        AssertionError: nothing is to be checked.
         NotImplementedError: an argument asks for a check that is not available.
     """
     if check_batched_grad or check_batched_forward_grad:
@@ -416,7 +417,7 @@ def gradcheck(
     if masked:
         raise NotImplementedError("gradcheck: masked=True concerns sparse tensors")
     if not (check_forward_ad or check_backward_ad):
-        raise ValueError(
+        raise AssertionError(
             "Expected at least one of check_forward_ad or check_backward_ad to be True"
         )
     if atol < 0 or rtol < 0 or eps <= 0 or nondet_tol < 0:
@@ -435,7 +436,8 @@ def gradcheck(
 
 def _spread(tensor: Tensor) -> Tensor:
     """The same values with gaps between them in memory."""
-    return chainrule.stack([tensor, tensor], dim=-1)[..., 0].detach()
+    spread: Tensor = chainrule.stack([tensor, tensor], dim=-1)[..., 0].detach()
+    return spread
 
 
 def gradgradcheck(

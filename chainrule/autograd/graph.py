@@ -7,7 +7,7 @@ from functools import wraps
 
 import chainrule
 from chainrule import _C
-from chainrule._C import Tensor
+from chainrule._C import Node, Tensor
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,20 +23,6 @@ __all__ = [
     "save_on_cpu",
     "saved_tensors_hooks",
 ]
-
-
-class _NodeMeta(type):
-    def __instancecheck__(cls, instance: object) -> bool:
-        kind = type(instance)
-        return hasattr(kind, "next_functions") and hasattr(kind, "register_hook")
-
-
-class Node(metaclass=_NodeMeta):
-    """What every ``grad_fn`` is: one recorded operation.
-
-    A node has `name()`, `next_functions` (pairs of a node and the number of its output, one for
-    each input of the operation), `metadata`, `register_hook` and `register_prehook`.
-    """
 
 
 GradientEdge = namedtuple("GradientEdge", ["node", "output_nr", "ownership_token"], defaults=[None])
@@ -64,7 +50,8 @@ def get_gradient_edge(tensor: Tensor) -> GradientEdge:
 def increment_version(tensor: Tensor | Iterable[Tensor]) -> None:
     """Count a change of the tensor's memory that autograd did not see, so that a backward that
     needs the old values raises."""
-    for item in (tensor,) if isinstance(tensor, Tensor) else tensor:
+    tensors = (tensor,) if isinstance(tensor, Tensor) else tuple(tensor)
+    for item in tensors:
         _C._increment_version(item)
 
 

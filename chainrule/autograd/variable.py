@@ -31,5 +31,7 @@ class Variable(metaclass=_VariableMeta):
             raise RuntimeError(
                 "volatile was removed: compute under `with torch.no_grad():` instead"
             )
-        leaf = data.detach()
-        return leaf.requires_grad_() if requires_grad else leaf
+        leaf: Tensor = data.detach()
+        if requires_grad:
+            leaf.requires_grad_()
+        return leaf

@@ -98,8 +98,7 @@ def _uses_others(outputs: list[Tensor], own: list[Tensor]) -> bool:
     seen = set(stack)
     while stack:
         node = stack.pop()
-        variable = getattr(node, "variable", None)  # the leaf of an AccumulateGrad
-        if variable is not None and id(variable) not in known:
+        if type(node).__name__ == "AccumulateGrad" and id(node.variable) not in known:
             return True
         for following, _ in node.next_functions:
             if following is not None and following not in seen:

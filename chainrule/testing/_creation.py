@@ -74,7 +74,7 @@ def make_tensor(
         )
     low, high = _bounds(low, high, dtype)
     if dtype.is_floating_point:
-        result = chainrule.empty(shape, dtype=dtype, device=device)
+        result: Tensor = chainrule.empty(shape, dtype=dtype, device=device)
         if high - low >= chainrule.finfo(dtype).max:
             # The width of the range overflows: draw from half of it.
             result.uniform_(low / 2, high / 2).mul_(2)
@@ -89,4 +89,6 @@ def make_tensor(
         result = chainrule.where(zero, chainrule.full_like(result, smallest), result)
     if noncontiguous and result.numel() > 1:
         result = chainrule.stack([result, result], dim=-1)[..., 0]
-    return result.requires_grad_() if requires_grad else result
+    if requires_grad:
+        result.requires_grad_()
+    return result

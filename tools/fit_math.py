@@ -71,6 +71,17 @@ def taylor(coefficient: Callable[[int], Real]) -> Function:
     return lambda x: mp.fsum(coefficient(i) * x**i for i in range(12))
 
 
+def erfc_scaled(k: int, high: str) -> tuple[Function, Function, Real, Real]:
+    """Target, weight and range of exp(a^2) erfc(a) (a + k) as a function of (a - k) / (a + k)."""
+
+    def target(t: Real) -> Real:
+        a = k * (1 + t) / (1 - t)
+        return mp.exp(a * a) * mp.erfc(a) * (a + k)
+
+    low, last = mp.mpf("0.499"), mp.mpf(high)
+    return target, lambda t: 1 / target(t), (low - k) / (low + k), (last - k) / (last + k)
+
+
 HALF_LN2 = mp.log(2) / 2 * mp.mpf("1.002")
 ROOT = mp.sqrt(2)
 
@@ -84,8 +95,8 @@ TABLES: dict[str, tuple[Function, Function, Real, Real, int | None, int | None]]
         lambda r: abs(r),
         -HALF_LN2,
         HALF_LN2,
-        4,
-        9,
+        5,
+        10,
     ),
     # 2^r = 1 + r p(r)
     "exp2": (
@@ -126,6 +137,45 @@ TABLES: dict[str, tuple[Function, Function, Real, Real, int | None, int | None]]
         None,
         6,
     ),
+    # 2^r = 1 + r p(r) for float powers computed in double
+    "pow_exp2": (
+        series(
+            lambda r: mp.expm1(r * mp.log(2)) / r,
+            taylor(lambda i: mp.log(2) ** (i + 1) / mp.factorial(i + 1)),
+            1e-4,
+        ),
+        lambda r: abs(r),
+        mp.mpf("-0.5005"),
+        mp.mpf("0.5005"),
+        None,
+        6,
+    ),
+    # log2((1 + s) / (1 - s)) = s p(z), z = s^2, for float powers computed in double
+    "pow_log2": (
+        series(
+            lambda z: 2 * mp.atanh(mp.sqrt(z)) / mp.sqrt(z) / mp.log(2),
+            taylor(lambda i: 2 / (mp.log(2) * (2 * i + 1))),
+            1e-5,
+        ),
+        lambda z: mp.mpf(1),
+        mp.mpf(0),
+        mp.mpf("0.029446"),
+        None,
+        5,
+    ),
+    # log((1 + s) / (1 - s)) = 2 s + s z (2 / 3 + z p(z)), z = s^2
+    "pow_log": (
+        series(
+            lambda z: ((2 * mp.atanh(mp.sqrt(z)) / mp.sqrt(z) - 2) / z - mp.mpf(2) / 3) / z,
+            taylor(lambda i: mp.mpf(2) / (2 * i + 5)),
+            1e-5,
+        ),
+        lambda z: z**2,
+        mp.mpf(0),
+        mp.mpf("0.029446"),
+        None,
+        7,
+    ),
     # sin(r) = r + r z p(z), z = r^2, |r| <= pi / 4
     "sin": (
         series(
@@ -152,6 +202,40 @@ TABLES: dict[str, tuple[Function, Function, Real, Real, int | None, int | None]]
         2,
         5,
     ),
+    # tanh(x) = x + x z p(z), |x| <= 0.55
+    "tanh": (
+        series(
+            lambda z: (mp.tanh(mp.sqrt(z)) / mp.sqrt(z) - 1) / z,
+            taylor(lambda i: mp.taylor(mp.tanh, 0, 27)[2 * i + 3]),
+            1e-5,
+        ),
+        lambda z: z,
+        mp.mpf(0),
+        mp.mpf("0.3025"),
+        4,
+        10,
+    ),
+    # erf(x) = x + x p(z), z = x^2, |x| <= 1
+    "erf": (
+        series(
+            lambda z: mp.erf(mp.sqrt(z)) / mp.sqrt(z) - 1,
+            taylor(
+                lambda i: (
+                    2 / mp.sqrt(mp.pi) * mp.mpf((-1) ** i) / (mp.factorial(i) * (2 * i + 1))
+                    - (1 if i == 0 else 0)
+                )
+            ),
+            1e-5,
+        ),
+        lambda z: mp.mpf(1),
+        mp.mpf(0),
+        mp.mpf(1),
+        6,
+        11,
+    ),
+    # erfc(a) = exp(-a^2) p((a - k) / (a + k)) / (a + k), a from 1/2 until it is 0
+    "erfc_single": (*erfc_scaled(3, "10.1"), 9, None),
+    "erfc_double": (*erfc_scaled(4, "27.3"), None, 20),
     # atan(t) = t + t z p(z), |t| <= tan(pi / 8)
     "atan": (
         series(

@@ -12,21 +12,6 @@ inline namespace CHAINRULE_ISA {
 namespace math {
 
 template <std::floating_point T>
-CHAINRULE_MATH T erf(T x) {
-    return std::erf(x);
-}
-
-template <std::floating_point T>
-CHAINRULE_MATH T erfc(T x) {
-    return std::erfc(x);
-}
-
-template <std::floating_point T>
-CHAINRULE_MATH T pow(T x, T y) {
-    return std::pow(x, y);
-}
-
-template <std::floating_point T>
 CHAINRULE_MATH T fmod(T x, T y) {
     return std::fmod(x, y);
 }

@@ -1,11 +1,14 @@
 #pragma once
 
+#include <cmath>
+
 #include "kernels/cpu/math_base.h"
 
 // sin, cos, tan and their inverses.
 //
 // The angle is reduced by a subtraction of n pi/2 with pi/2 in several parts, which is right up to
-// `trig_limit`; beyond it the loop must call the functions of `exact_trig`.
+// `trig_limit`. A loop whose formula calls these functions asks `any_beyond_trig` about each chunk
+// of each input, and evaluates the formula with ExactTrig in place of FastTrig where it says yes.
 namespace chainrule::cpu {
 inline namespace CHAINRULE_ISA {
 namespace math {
@@ -75,7 +78,7 @@ struct TrigReduced {
     WordOf<T> n;  // x = n pi / 2 + r; modulo 4 is enough
 };
 
-// Up to here the functions below are right; torch's users hardly ever go beyond.
+// Up to here the functions below are right.
 template <std::floating_point T>
 inline constexpr T trig_limit = CHAINRULE_HAS_FMA ? T(1e14) : T(8e8);
 
@@ -123,10 +126,21 @@ CHAINRULE_MATH T cos_core(T r) {
     return T(1) - (T(0.5) * z - z * z * TrigConstants<T>::cos_tail(z));
 }
 
+// SSE2 has no comparison of 64-bit integers: this mask needs none.
+template <std::floating_point T>
+CHAINRULE_MATH T select_odd(WordOf<T> n, T odd, T even) {
+#if CHAINRULE_ROUNDS_IN_HARDWARE
+    return (n & 1) != 0 ? odd : even;
+#else
+    WordOf<T> mask = WordOf<T>(0) - (n & 1);
+    return from_bits<T>((to_bits(odd) & mask) | (to_bits(even) & ~mask));
+#endif
+}
+
 // sin(r + n pi / 2)
 template <std::floating_point T>
 CHAINRULE_MATH T sin_of_quadrant(T r, WordOf<T> n) {
-    T y = (n & 1) != 0 ? cos_core(r) : sin_core(r);
+    T y = select_odd(n, cos_core(r), sin_core(r));
     return from_bits<T>(to_bits(y) ^ ((n & 2) << (Format<T>::mantissa == 23 ? 30 : 62)));
 }
 
@@ -148,9 +162,53 @@ template <std::floating_point T>
 CHAINRULE_MATH T tan(T x) {
     auto [r, n] = trig_reduce(x);
     T s = sin_core(r), c = cos_core(r);
-    bool odd = (n & 1) != 0;
-    T y = (odd ? -c : s) / (odd ? s : c);
+    T y = select_odd(n, -c, s) / select_odd(n, s, c);
     return x == T(0) ? x : y;
+}
+
+// Large angles --------------------------------------------------------------------------------
+
+struct FastTrig {
+    template <std::floating_point T>
+    CHAINRULE_MATH T sin(T x) {
+        return math::sin(x);
+    }
+    template <std::floating_point T>
+    CHAINRULE_MATH T cos(T x) {
+        return math::cos(x);
+    }
+    template <std::floating_point T>
+    CHAINRULE_MATH T tan(T x) {
+        return math::tan(x);
+    }
+};
+
+// Right for every angle, and slow.
+struct ExactTrig {
+    template <std::floating_point T>
+    CHAINRULE_MATH T sin(T x) {
+        return std::sin(x);
+    }
+    template <std::floating_point T>
+    CHAINRULE_MATH T cos(T x) {
+        return std::cos(x);
+    }
+    template <std::floating_point T>
+    CHAINRULE_MATH T tan(T x) {
+        return std::tan(x);
+    }
+};
+
+// Whether a finite number among n is too large for FastTrig.
+template <std::floating_point T>
+CHAINRULE_MATH bool any_beyond_trig(const T* x, int64_t n) {
+    WordOf<T> found = 0;
+    for (int64_t i = 0; i < n; ++i) {
+        T a = abs(x[i]);
+        T bounded = a <= Format<T>::max ? a : T(0);
+        found |= bounded > trig_limit<T> ? WordOf<T>(1) : WordOf<T>(0);
+    }
+    return found != 0;
 }
 
 // Inverses ------------------------------------------------------------------------------------
@@ -191,7 +249,7 @@ CHAINRULE_MATH T atan2(T y, T x) {
     T angle = atan_of_ratio(small * scale, big == T(0) ? T(1) : big * scale);
     angle = steep ? C::half_pi - (angle - C::half_pi_low) : angle;
     T flipped = T(2) * C::half_pi - (angle - T(2) * C::half_pi_low);
-    angle = signbit(x) ? flipped : angle;
+    angle = copysign(T(1), x) < T(0) ? flipped : angle;
     // A NaN may have been lost in the comparisons.
     return x != x || y != y ? x + y : copysign(angle, y);
 }
@@ -216,7 +274,7 @@ template <std::floating_point T>
 CHAINRULE_MATH T asin(T x) {
     using C = TrigConstants<T>;
     auto [s, low, upper] = asin_parts(abs(x));
-    T above = C::half_pi - (T(2) * (s + low) - C::half_pi_low);
+    T above = (C::half_pi - T(2) * s) - (T(2) * low - C::half_pi_low);
     return copysign(upper ? above : s + low, x);
 }
 

@@ -8,13 +8,16 @@ of more than 1,000 elements. Only the elements shown are read.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from math import ceil, inf, isfinite
-from typing import Any
 
 import chainrule
 from chainrule import _C
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any
 
 _PROFILES: dict[str, tuple[int, float, int, int]] = {
     # name: (precision, threshold, edgeitems, linewidth)

@@ -6,14 +6,14 @@ from functools import wraps
 
 import chainrule
 from chainrule._C import Tensor, _FunctionBase
+from chainrule._C import _FunctionContext as FunctionCtx
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-# The context that forward, backward and jvp receive has the methods of the base type.
-FunctionCtx = _FunctionBase
+__all__ = ["Function", "FunctionCtx", "InplaceFunction", "once_differentiable"]
 
 
 class Function(_FunctionBase):  # type: ignore[misc]  # its type is only known at run time

@@ -158,9 +158,9 @@ def family(name: str, operators: list[Operator]) -> str:
         lines += _doc(doc, group)
         for n in names:
             if any(o.method for o in group):
-                methods.append(f'{{"{n}", method(py_{python_name}_m), kFlags, {doc}}},')
+                methods.append(f'{{"{n}", method(as_method<py_{python_name}>), kFlags, {doc}}},')
             if any(o.function for o in group):
-                functions.append(f'{{"{n}", method(py_{python_name}_f), kFlags, {doc}}},')
+                functions.append(f'{{"{n}", method(as_function<py_{python_name}>), kFlags, {doc}}},')
         changing = [o for o in group if has_inplace(o)]
         if changing:
             lines += _function(
@@ -168,11 +168,11 @@ def family(name: str, operators: list[Operator]) -> str:
             )
             for n in names:
                 methods.append(
-                    f'{{"{n}_", method(py_{python_name}_inplace_m), kFlags, {doc}}},'
+                    f'{{"{n}_", method(as_method<py_{python_name}_inplace>), kFlags, {doc}}},'
                 )
                 if python_name in ("relu",):
                     functions.append(
-                        f'{{"{n}_", method(py_{python_name}_inplace_f), kFlags, {doc}}},'
+                        f'{{"{n}_", method(as_function<py_{python_name}_inplace>), kFlags, {doc}}},'
                     )
     lines += [
         "PyMethodDef methods[] = {",
@@ -207,14 +207,6 @@ def _function(label: str, group: list[Operator], calls: list[str]) -> list[str]:
         "    });",
         "}",
     ]
-    for suffix, owner in (("m", "self"), ("f", "nullptr")):
-        unused = "" if suffix == "m" else "/*module*/"
-        lines += [
-            f"PyObject* {label}_{suffix}(PyObject* {unused or 'self'}, PyObject* const* args,",
-            "    Py_ssize_t nargs, PyObject* kwnames) {",
-            f"    return {label}({owner}, args, nargs, kwnames);",
-            "}",
-        ]
     return lines
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import wraps
 
 import chainrule
-from chainrule._C import Tensor, _FunctionBase
+from chainrule._C import Tensor, _FunctionBase, _FunctionContext
 from chainrule._C import _FunctionContext as FunctionCtx
 
 TYPE_CHECKING = False

@@ -26,6 +26,18 @@ struct ScalarList {
     }
 };
 
+// An operator as a method (the first tensor is self) and as a function of the module.
+using Callable = PyObject* (*)(PyObject* self, PyObject* const* args, Py_ssize_t nargs,
+                               PyObject* kwnames);
+template <Callable F>
+PyObject* as_method(PyObject* self, PyObject* const* args, Py_ssize_t nargs, PyObject* kwnames) {
+    return F(self, args, nargs, kwnames);
+}
+template <Callable F>
+PyObject* as_function(PyObject*, PyObject* const* args, Py_ssize_t nargs, PyObject* kwnames) {
+    return F(nullptr, args, nargs, kwnames);
+}
+
 // Which operand's memory the result may take over: -1 for none.
 int reusable_operand(const PointwiseOp& op, const OperandList& operands, PyObject* const* objects);
 

@@ -13,7 +13,7 @@ int visit_hooks(TensorImpl& impl, visitproc visit, void* arg);
 void clear_hooks(TensorImpl& impl);
 
 // Slots of the tensor type that other files of bind/ fill.
-void add_number_slots(std::vector<PyType_Slot>& slots, const PyNumberMethods& methods);
+void add_number_slots(std::vector<PyType_Slot>& slots);
 void add_protocol_slots(std::vector<PyType_Slot>& slots);
 
 }  // namespace chainrule::bind

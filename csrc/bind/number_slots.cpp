@@ -77,10 +77,17 @@ CHAINRULE_INPLACE(remainder, ops::remainder_op, kNone)
 
 PyObject* slot_power(PyObject* a, PyObject* b, PyObject* modulus) {
     if (modulus != Py_None) Py_RETURN_NOTIMPLEMENTED;
-    return binary(ops::pow_op, a, b, kNone);
+    return guarded([&]() -> PyObject* {
+        if (is_tensor(a) && is_tensor(b)) return wrap(ops::pow(tensor_of(a), tensor_of(b)));
+        if (is_tensor(a) && is_number(b)) {
+            return wrap(ops::pow_scalar(tensor_of(a), scalar_from(b)));
+        }
+        if (is_number(a) && is_tensor(b)) return wrap(ops::pow_base(scalar_from(a), tensor_of(b)));
+        Py_RETURN_NOTIMPLEMENTED;
+    });
 }
 PyObject* slot_inplace_power(PyObject* a, PyObject* b, PyObject*) {
-    return inplace(ops::pow_op, a, b, kNone);
+    return inplace(ops::_pow_op, a, b, kNone);
 }
 PyObject* slot_negative(PyObject* a) { return unary(ops::neg_op, a); }
 PyObject* slot_absolute(PyObject* a) { return unary(ops::abs_op, a); }
@@ -133,19 +140,20 @@ PyObject* slot_matmul(PyObject* a, PyObject* b) {
     });
 }
 
-Scalar one_element(PyObject* self, const char* what) {
-    check(impl_of(self)->numel == 1, ErrorKind::Runtime, what, impl_of(self)->numel,
-          " elements cannot be converted to Scalar");
+Scalar one_element(PyObject* self) {
+    check(impl_of(self)->numel == 1, ErrorKind::Value,
+          "only one element tensors can be converted to Python scalars, and this one has shape ",
+          to_string(tensor_of(self).shape()));
     return tensor_of(self).item();
 }
 PyObject* slot_float(PyObject* self) {
     return guarded([&] {
-        return PyFloat_FromDouble(one_element(self, "a Tensor with ").as_double());
+        return PyFloat_FromDouble(one_element(self).as_double());
     });
 }
 PyObject* slot_int(PyObject* self) {
     return guarded([&]() -> PyObject* {
-        Scalar s = one_element(self, "a Tensor with ");
+        Scalar s = one_element(self);
         return s.is_float() ? PyLong_FromDouble(s.as_double()) : PyLong_FromLongLong(s.as_int());
     });
 }
@@ -185,74 +193,39 @@ Py_hash_t hash(PyObject* self) {  // by identity, as == is elementwise
 
 }  // namespace
 
-const PyNumberMethods& tensor_number_methods() {
-    static const PyNumberMethods methods = {
-        .nb_add = slot_add,
-        .nb_subtract = slot_subtract,
-        .nb_multiply = slot_multiply,
-        .nb_remainder = slot_remainder,
-        .nb_power = slot_power,
-        .nb_negative = slot_negative,
-        .nb_positive = slot_positive,
-        .nb_absolute = slot_absolute,
-        .nb_bool = slot_bool,
-        .nb_invert = slot_invert,
-        .nb_and = slot_and,
-        .nb_xor = slot_xor,
-        .nb_or = slot_or,
-        .nb_int = slot_int,
-        .nb_float = slot_float,
-        .nb_inplace_add = slot_inplace_add,
-        .nb_inplace_subtract = slot_inplace_subtract,
-        .nb_inplace_multiply = slot_inplace_multiply,
-        .nb_inplace_remainder = slot_inplace_remainder,
-        .nb_inplace_power = slot_inplace_power,
-        .nb_inplace_and = slot_inplace_and,
-        .nb_inplace_xor = slot_inplace_xor,
-        .nb_inplace_or = slot_inplace_or,
-        .nb_floor_divide = slot_floor_divide,
-        .nb_true_divide = slot_true_divide,
-        .nb_inplace_floor_divide = slot_inplace_floor_divide,
-        .nb_inplace_true_divide = slot_inplace_true_divide,
-        .nb_index = slot_index,
-        .nb_matrix_multiply = slot_matmul,
-    };
-    return methods;
-}
-
-void add_number_slots(std::vector<PyType_Slot>& slots, const PyNumberMethods& n) {
+void add_number_slots(std::vector<PyType_Slot>& slots) {
     auto add = [&](int id, auto* function) {
         slots.push_back({id, reinterpret_cast<void*>(function)});
     };
-    add(Py_nb_add, n.nb_add);
-    add(Py_nb_subtract, n.nb_subtract);
-    add(Py_nb_multiply, n.nb_multiply);
-    add(Py_nb_remainder, n.nb_remainder);
-    add(Py_nb_power, n.nb_power);
-    add(Py_nb_negative, n.nb_negative);
-    add(Py_nb_positive, n.nb_positive);
-    add(Py_nb_absolute, n.nb_absolute);
-    add(Py_nb_bool, n.nb_bool);
-    add(Py_nb_invert, n.nb_invert);
-    add(Py_nb_and, n.nb_and);
-    add(Py_nb_xor, n.nb_xor);
-    add(Py_nb_or, n.nb_or);
-    add(Py_nb_int, n.nb_int);
-    add(Py_nb_float, n.nb_float);
-    add(Py_nb_inplace_add, n.nb_inplace_add);
-    add(Py_nb_inplace_subtract, n.nb_inplace_subtract);
-    add(Py_nb_inplace_multiply, n.nb_inplace_multiply);
-    add(Py_nb_inplace_remainder, n.nb_inplace_remainder);
-    add(Py_nb_inplace_power, n.nb_inplace_power);
-    add(Py_nb_inplace_and, n.nb_inplace_and);
-    add(Py_nb_inplace_xor, n.nb_inplace_xor);
-    add(Py_nb_inplace_or, n.nb_inplace_or);
-    add(Py_nb_floor_divide, n.nb_floor_divide);
-    add(Py_nb_true_divide, n.nb_true_divide);
-    add(Py_nb_inplace_floor_divide, n.nb_inplace_floor_divide);
-    add(Py_nb_inplace_true_divide, n.nb_inplace_true_divide);
-    add(Py_nb_index, n.nb_index);
-    add(Py_nb_matrix_multiply, n.nb_matrix_multiply);
+    add(Py_nb_add, slot_add);
+    add(Py_nb_subtract, slot_subtract);
+    add(Py_nb_multiply, slot_multiply);
+    add(Py_nb_remainder, slot_remainder);
+    add(Py_nb_power, slot_power);
+    add(Py_nb_negative, slot_negative);
+    add(Py_nb_positive, slot_positive);
+    add(Py_nb_absolute, slot_absolute);
+    add(Py_nb_bool, slot_bool);
+    add(Py_nb_invert, slot_invert);
+    add(Py_nb_and, slot_and);
+    add(Py_nb_xor, slot_xor);
+    add(Py_nb_or, slot_or);
+    add(Py_nb_int, slot_int);
+    add(Py_nb_float, slot_float);
+    add(Py_nb_inplace_add, slot_inplace_add);
+    add(Py_nb_inplace_subtract, slot_inplace_subtract);
+    add(Py_nb_inplace_multiply, slot_inplace_multiply);
+    add(Py_nb_inplace_remainder, slot_inplace_remainder);
+    add(Py_nb_inplace_power, slot_inplace_power);
+    add(Py_nb_inplace_and, slot_inplace_and);
+    add(Py_nb_inplace_xor, slot_inplace_xor);
+    add(Py_nb_inplace_or, slot_inplace_or);
+    add(Py_nb_floor_divide, slot_floor_divide);
+    add(Py_nb_true_divide, slot_true_divide);
+    add(Py_nb_inplace_floor_divide, slot_inplace_floor_divide);
+    add(Py_nb_inplace_true_divide, slot_inplace_true_divide);
+    add(Py_nb_index, slot_index);
+    add(Py_nb_matrix_multiply, slot_matmul);
     slots.push_back({Py_tp_richcompare, reinterpret_cast<void*>(rich_compare)});
     slots.push_back({Py_tp_hash, reinterpret_cast<void*>(hash)});
 }

@@ -1,5 +1,10 @@
 #include "bind/tensor_object.h"
 
+#include <structmember.h>
+
+#include <cstddef>
+#include <vector>
+
 #include "autograd/history.h"
 #include "bind/hooks.h"
 #include "bind/source_line.h"
@@ -159,8 +164,23 @@ bool is_consumed_temporary(PyObject* object) {
 #endif
 }
 
+void add_tensor_methods(PyMethodDef* methods) {
+    for (PyMethodDef* m = methods; m->ml_name; ++m) {
+        PyRef descriptor = checked(PyDescr_NewMethod(g_tensor_type, m));
+        checked(PyObject_SetAttrString(reinterpret_cast<PyObject*>(g_tensor_type), m->ml_name,
+                                       descriptor.get()));
+    }
+}
+
+void add_tensor_getset(PyGetSetDef* getset) {
+    for (PyGetSetDef* g = getset; g->name; ++g) {
+        PyRef descriptor = checked(PyDescr_NewGetSet(g_tensor_type, g));
+        checked(PyObject_SetAttrString(reinterpret_cast<PyObject*>(g_tensor_type), g->name,
+                                       descriptor.get()));
+    }
+}
+
 void init_tensor_type(PyObject* module) {
-    const PyNumberMethods& n = tensor_number_methods();
     std::vector<PyType_Slot> slots = {
         {Py_tp_dealloc, reinterpret_cast<void*>(tensor_dealloc)},
         {Py_tp_traverse, reinterpret_cast<void*>(tensor_traverse)},
@@ -169,7 +189,7 @@ void init_tensor_type(PyObject* module) {
         {Py_tp_members, members},
         {Py_tp_doc, const_cast<char*>("A multi-dimensional array that can record a graph.")},
     };
-    add_number_slots(slots, n);
+    add_number_slots(slots);
     add_protocol_slots(slots);
     slots.push_back({0, nullptr});
     PyType_Spec spec = {"chainrule.Tensor", sizeof(PyTensor), 0,

@@ -44,6 +44,5 @@ bool is_consumed_temporary(PyObject* object);
 void init_tensor_type(PyObject* module);
 void add_tensor_methods(PyMethodDef* methods);       // plain functions with self
 void add_tensor_getset(PyGetSetDef* getset);
-const PyNumberMethods& tensor_number_methods();
 
 }  // namespace chainrule::bind

@@ -16,9 +16,9 @@ enum class FoldOp : uint8_t {
     Count,      // of elements that are not zero, as int64
     Any,
     All,
-    Max,        // NaN wins; a second result, if wanted, is the index of the first such element
+    Max,        // NaN wins
     Min,
-    ArgMax,     // value and index
+    ArgMax,     // the value and as the second result its first index
     ArgMin,
     NormZero,   // number of elements that are not zero, as the dtype
     NormOne,
@@ -38,7 +38,7 @@ struct FoldParams {
     int64_t count = 0;       // elements per result
 };
 
-// Results go to `out` and, for folds with two, to `second` (null: not wanted); steps in bytes.
+// Results go to `out` and, for folds with two, to `second`; null: not wanted. Steps in bytes.
 struct FoldTarget {
     char* out;
     int64_t out_step;
@@ -50,7 +50,7 @@ struct FoldTarget {
 // is the index of the first element along the folded dimensions, strides are in bytes.
 struct Fold {
     int acc_bytes;
-    DType result;
+    bool positional;  // results depend on where elements stand
     void (*init)(void* acc, int64_t n);
     // Folds n elements into one accumulator.
     void (*run)(const char* in, int64_t stride, int64_t n, int64_t start, void* acc,

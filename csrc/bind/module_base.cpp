@@ -1,0 +1,95 @@
+#include "bind/python.h"
+
+#include <structmember.h>
+
+#include <cstddef>
+
+#include "bind/modules.h"
+
+// The base class of nn.Module: attributes fall back to the parameters, buffers and submodules.
+namespace chainrule::bind {
+
+namespace {
+
+struct PyModuleBase {
+    PyObject_HEAD
+    PyObject* dict;
+    PyObject* weak_references;
+};
+
+PyModuleBase* object_of(PyObject* self) { return reinterpret_cast<PyModuleBase*>(self); }
+
+PyObject* g_registries[3];  // "_parameters", "_buffers", "_modules"
+
+// The order of lookup is Python's, then the registries; no AttributeError is made and thrown away
+// on the way, which is what makes `self.weight` cheap.
+PyObject* getattro(PyObject* self, PyObject* name) {
+    if (_PyType_Lookup(Py_TYPE(self), name)) return PyObject_GenericGetAttr(self, name);
+    PyObject* dict = object_of(self)->dict;
+    if (dict) {
+        if (PyObject* value = PyDict_GetItemWithError(dict, name)) return Py_NewRef(value);
+        if (PyErr_Occurred()) return nullptr;
+        for (PyObject* registry : g_registries) {
+            PyObject* members = PyDict_GetItemWithError(dict, registry);
+            if (!members || !PyDict_Check(members)) continue;
+            if (PyObject* value = PyDict_GetItemWithError(members, name)) return Py_NewRef(value);
+        }
+        if (PyErr_Occurred()) return nullptr;
+    }
+    return PyErr_Format(PyExc_AttributeError, "'%.100s' object has no attribute '%U'",
+                        Py_TYPE(self)->tp_name, name);
+}
+
+int traverse(PyObject* self, visitproc visit, void* arg) {
+    Py_VISIT(Py_TYPE(self));
+    Py_VISIT(object_of(self)->dict);
+    return 0;
+}
+
+int clear(PyObject* self) {
+    Py_CLEAR(object_of(self)->dict);
+    return 0;
+}
+
+void dealloc(PyObject* self) {
+    PyObject_GC_UnTrack(self);
+    if (object_of(self)->weak_references) PyObject_ClearWeakRefs(self);
+    Py_CLEAR(object_of(self)->dict);
+    PyTypeObject* type = Py_TYPE(self);
+    type->tp_free(self);
+    Py_DECREF(type);
+}
+
+PyMemberDef members[] = {
+    {"__dictoffset__", T_PYSSIZET, offsetof(PyModuleBase, dict), READONLY, nullptr},
+    {"__weaklistoffset__", T_PYSSIZET, offsetof(PyModuleBase, weak_references), READONLY, nullptr},
+    {nullptr, 0, 0, 0, nullptr},
+};
+PyGetSetDef getset[] = {
+    {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, nullptr, nullptr},
+    {nullptr, nullptr, nullptr, nullptr, nullptr},
+};
+
+}  // namespace
+
+void init_module_base(PyObject* module) {
+    const char* names[] = {"_parameters", "_buffers", "_modules"};
+    for (int i = 0; i < 3; ++i) g_registries[i] = checked(PyUnicode_InternFromString(names[i])).leak();
+    PyType_Slot slots[] = {
+        {Py_tp_getattro, reinterpret_cast<void*>(getattro)},
+        {Py_tp_traverse, reinterpret_cast<void*>(traverse)},
+        {Py_tp_clear, reinterpret_cast<void*>(clear)},
+        {Py_tp_dealloc, reinterpret_cast<void*>(dealloc)},
+        {Py_tp_new, reinterpret_cast<void*>(PyType_GenericNew)},
+        {Py_tp_members, members},
+        {Py_tp_getset, getset},
+        {Py_tp_doc, const_cast<char*>("Attribute lookup of nn.Module.")},
+        {0, nullptr},
+    };
+    PyType_Spec spec = {"chainrule.nn.modules.module.ModuleBase", sizeof(PyModuleBase), 0,
+                        Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC, slots};
+    PyRef type = checked(PyType_FromSpec(&spec));
+    checked(PyModule_AddObjectRef(module, "ModuleBase", type.get()));
+}
+
+}  // namespace chainrule::bind

@@ -196,16 +196,24 @@ def _softplus(input: Tensor, beta: float = 1, threshold: float = 20) -> Tensor:
 softplus = getattr(_C, "softplus", _softplus)
 
 
-def logsigmoid(input: Tensor) -> Tensor:
+def _logsigmoid(input: Tensor) -> Tensor:
     """``log(sigmoid(x))`` without overflow."""
     return chainrule.minimum(input, chainrule.zeros_like(input)) - (-input.abs()).exp().log1p()
 
 
+logsigmoid = getattr(_C, "_logsigmoid", _logsigmoid)
+
+
+def _mish(input: Tensor) -> Tensor:
+    return input * softplus(input).tanh()
+
+
+_mish_op = getattr(_C, "mish", _mish)
+
+
 def mish(input: Tensor, inplace: bool = False) -> Tensor:
     """``x * tanh(softplus(x))``."""
-    if inplace:
-        return _in_place(input, mish)
-    return input * softplus(input).tanh()
+    return _in_place(input, _mish_op) if inplace else _mish_op(input)
 
 
 def _elu(input: Tensor, alpha: float, scale: float = 1.0, input_scale: float = 1.0) -> Tensor:
@@ -214,18 +222,25 @@ def _elu(input: Tensor, alpha: float, scale: float = 1.0, input_scale: float = 1
     return chainrule.where(input <= 0, negative, input * scale)
 
 
+_elu_op = getattr(_C, "elu", _elu)
+
+
 def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """``x`` where positive, ``alpha (exp(x) - 1)`` elsewhere."""
-    return _in_place(input, lambda x: _elu(x, alpha)) if inplace else _elu(input, alpha)
+    return _in_place(input, lambda x: _elu_op(x, alpha)) if inplace else _elu_op(input, alpha)
 
 
-_SELU_ALPHA = 1.6732632423543772848170429916717
-_SELU_SCALE = 1.0507009873554804934193349852946
+def _selu(input: Tensor) -> Tensor:
+    # The fixed point of Klambauer et al. 2017: mean 0 and variance 1.
+    return _elu(input, 1.6732632423543772, 1.0507009873554805)
+
+
+_selu_op = getattr(_C, "selu", _selu)
 
 
 def selu(input: Tensor, inplace: bool = False) -> Tensor:
-    """Scaled :func:`elu` with the fixed constants of self-normalising networks."""
-    return _in_place(input, selu) if inplace else _elu(input, _SELU_ALPHA, _SELU_SCALE)
+    """Scaled :func:`elu` with the constants of self-normalising networks."""
+    return _in_place(input, _selu_op) if inplace else _selu_op(input)
 
 
 def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
@@ -237,6 +252,14 @@ def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     return _elu(input, alpha, 1.0, 1.0 / alpha)
 
 
+def _hardtanh(input: Tensor, min_val: float, max_val: float) -> Tensor:
+    outside = (input <= min_val) | (input >= max_val)
+    return chainrule.where(outside, input.detach().clamp(min_val, max_val), input)
+
+
+_hardtanh_op = getattr(_C, "hardtanh", _hardtanh)
+
+
 def hardtanh(
     input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False
 ) -> Tensor:
@@ -244,9 +267,8 @@ def hardtanh(
     if min_val > max_val:
         raise ValueError("min_val cannot be greater than max_val")
     if inplace:
-        return _in_place(input, lambda x: hardtanh(x, min_val, max_val))
-    outside = (input <= min_val) | (input >= max_val)
-    return chainrule.where(outside, input.detach().clamp(min_val, max_val), input)
+        return _in_place(input, lambda x: _hardtanh_op(x, min_val, max_val))
+    return _hardtanh_op(input, min_val, max_val)
 
 
 def relu6(input: Tensor, inplace: bool = False) -> Tensor:
@@ -254,22 +276,32 @@ def relu6(input: Tensor, inplace: bool = False) -> Tensor:
     return hardtanh(input, 0.0, 6.0, inplace)
 
 
-def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
-    """``x / 6 + 1/2`` cut to ``[0, 1]``."""
-    if inplace:
-        return _in_place(input, hardsigmoid)
+def _hardsigmoid(input: Tensor) -> Tensor:
     inside = (input > -3) & (input < 3)
     return chainrule.where(inside, (input + 3) / 6, (input.detach() + 3).clamp(0, 6) / 6)
 
 
-def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
-    """``x * hardsigmoid(x)``."""
-    if inplace:
-        return _in_place(input, hardswish)
+_hardsigmoid_op = getattr(_C, "hardsigmoid", _hardsigmoid)
+
+
+def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
+    """``x / 6 + 1/2`` cut to ``[0, 1]``."""
+    return _in_place(input, _hardsigmoid_op) if inplace else _hardsigmoid_op(input)
+
+
+def _hardswish(input: Tensor) -> Tensor:
     zero = chainrule.zeros_like(input)
     middle = chainrule.where(input < 3, input, zero)
     rising = chainrule.where(input < 3, middle * (middle + 3) / 6, input)
     return chainrule.where(input <= -3, zero, rising)
+
+
+_hardswish_op = getattr(_C, "hardswish", _hardswish)
+
+
+def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
+    """``x * hardsigmoid(x)``."""
+    return _in_place(input, _hardswish_op) if inplace else _hardswish_op(input)
 
 
 def threshold(input: Tensor, threshold: float, value: float, inplace: bool = False) -> Tensor:
@@ -285,9 +317,12 @@ def _threshold(input: Tensor, limit: float, value: float) -> Tensor:
     return chainrule.where(input <= limit, chainrule.full_like(input, value), input)
 
 
-def softsign(input: Tensor) -> Tensor:
+def _softsign(input: Tensor) -> Tensor:
     """``x / (1 + |x|)``."""
     return input / (input.abs() + 1)
+
+
+softsign = getattr(_C, "_softsign", _softsign)
 
 
 def tanhshrink(input: Tensor) -> Tensor:

@@ -6,11 +6,13 @@ Losses take ``reduction``: "none" keeps one loss per element, "mean" and "sum" g
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any
 
 import chainrule
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from chainrule import Tensor
 
 __all__ = [

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import warnings
-from typing import TYPE_CHECKING, Any
 
 import chainrule
 from chainrule import _C
@@ -24,8 +23,10 @@ from chainrule.nn._losses import (
     smooth_l1_loss,
 )
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Any
 
     from chainrule import Tensor
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import chainrule
 from chainrule import _C
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["Buffer", "Parameter"]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
 
 from chainrule.optim.lr_scheduler import (
     LRScheduler,
@@ -14,8 +13,10 @@ from chainrule.optim.lr_scheduler import (
 )
 from chainrule.optim.optimizer import Optimizer
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
 __all__ = ["CyclicLR", "OneCycleLR"]
 

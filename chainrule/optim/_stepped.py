@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 import chainrule
 from chainrule import _C
 from chainrule.optim.optimizer import Optimizer, evaluate, scalar
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
 __all__ = ["SteppedOptimizer", "check_range", "learning_rate"]
 

@@ -10,13 +10,14 @@ import math
 import warnings
 from bisect import bisect_right
 from collections import Counter
-from typing import TYPE_CHECKING, Any
 
 from chainrule import _C
 from chainrule.optim.optimizer import Optimizer, scalar
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from typing import Any
 
 __all__ = [
     "ChainedScheduler",

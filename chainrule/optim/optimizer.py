@@ -6,15 +6,16 @@ import copy
 import warnings
 import weakref
 from collections import OrderedDict, defaultdict
-from typing import TYPE_CHECKING, Any
 
 import chainrule
 from chainrule import _C
 from chainrule.nn.modules._names import typename
 from chainrule.utils.hooks import RemovableHandle
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
 __all__ = [
     "Optimizer",

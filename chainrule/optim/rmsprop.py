@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import chainrule
 from chainrule.optim._stepped import SteppedOptimizer, check_range, learning_rate
 from chainrule.optim.optimizer import check_implementation, check_tensor_option, new_step
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["RMSprop"]
 

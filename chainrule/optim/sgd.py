@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 import chainrule
 from chainrule import _C
 from chainrule.optim.optimizer import (
@@ -14,8 +12,10 @@ from chainrule.optim.optimizer import (
     scalar,
 )
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
 __all__ = ["SGD"]
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import warnings
 from collections import OrderedDict
 from functools import partial
-from typing import TYPE_CHECKING, Any
 
 import chainrule
 from chainrule import _C
 from chainrule.utils.hooks import RemovableHandle
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
 __all__ = [
     "call_with_hooks",

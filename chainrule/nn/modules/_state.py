@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import weakref
 from collections import OrderedDict, namedtuple
-from typing import TYPE_CHECKING, Any
 
 import chainrule
 from chainrule import _C
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
 __all__ = ["LoadPreHook", "load", "load_own", "save", "save_own"]
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from chainrule.nn import functional as F
 from chainrule.nn.modules.module import Module
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from chainrule import Tensor
 

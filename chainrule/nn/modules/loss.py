@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from chainrule.nn import functional as F
 from chainrule.nn._losses import legacy_reduction
 from chainrule.nn.modules.module import Module
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from chainrule import Tensor
 

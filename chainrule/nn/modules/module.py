@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Any
 
 from chainrule import _C
 from chainrule.nn.modules import _hooks, _state
@@ -22,8 +21,10 @@ from chainrule.nn.modules._names import typename
 from chainrule.nn.parameter import Buffer, Parameter
 from chainrule.utils.hooks import RemovableHandle
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from typing import Any
 
     from chainrule import Tensor
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import warnings
 from itertools import repeat
-from typing import TYPE_CHECKING, Any
 
 import chainrule
 from chainrule.utils.data._utils.collate import default_collate, default_convert
@@ -19,8 +18,10 @@ from chainrule.utils.data.sampler import (
     draw_seed,
 )
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from typing import Any
 
 __all__ = ["DataLoader"]
 

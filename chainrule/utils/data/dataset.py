@@ -7,12 +7,13 @@ import warnings
 from abc import ABCMeta, abstractmethod
 from bisect import bisect_right
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any
 
 import chainrule
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from typing import Any
 
 __all__ = [
     "ChainDataset",

@@ -6,12 +6,13 @@ The random samplers consume the generators exactly as torch's do.
 from __future__ import annotations
 
 from itertools import islice
-from typing import TYPE_CHECKING, Any
 
 import chainrule
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from typing import Any
 
 __all__ = [
     "BatchSampler",

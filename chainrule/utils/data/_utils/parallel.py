@@ -5,11 +5,14 @@ from __future__ import annotations
 import multiprocessing
 import weakref
 from itertools import cycle
-from typing import Any
 
 from chainrule.utils.data._utils.pool import WorkerPool
 from chainrule.utils.data._utils.worker import Failure
 from chainrule.utils.data.dataloader import DataLoader, _BaseDataLoaderIter
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__: list[str] = []
 

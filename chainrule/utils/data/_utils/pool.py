@@ -7,9 +7,12 @@ import pickle
 import weakref
 from multiprocessing.connection import wait
 from time import monotonic
-from typing import Any
 
 from chainrule.utils.data._utils.worker import work
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["WorkerPool"]
 

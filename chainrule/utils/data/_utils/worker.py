@@ -9,10 +9,13 @@ import sys
 import threading
 import traceback
 from multiprocessing.reduction import ForkingPickler
-from typing import Any
 
 import chainrule
 from chainrule.utils.data._utils.fetch import make_fetcher
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["Failure", "WorkerInfo", "get_worker_info", "work"]
 

@@ -9,10 +9,9 @@
 namespace chainrule {
 
 namespace {
-thread_local int t_backward_depth = 0;
-}
-
-int backward_depth() { return t_backward_depth; }
+thread_local GraphTask* t_running = nullptr;
+int64_t g_next_task_id = 0;
+}  // namespace
 
 // Note [Engine state in nodes]: what a backward call knows of a node (how many gradients are
 // still to come, what arrived) stands in the node itself, claimed by setting state().task. A
@@ -34,6 +33,8 @@ public:
     GraphTask& operator=(const GraphTask&) = delete;
 
     std::vector<Tensor> run(const std::vector<Edge>& roots, std::vector<Tensor> grads);
+    int64_t id() const { return id_; }
+    bool will_execute(Node& node) { return claimed(&node) ? state(&node).needed : false; }
 
 private:
     struct Capture {
@@ -93,6 +94,7 @@ private:
     std::unordered_map<Node*, std::unique_ptr<Node::State>> elsewhere_;
     size_t claimed_count_ = 0;
     BackwardCall* call_;
+    int64_t id_ = g_next_task_id++;
 };
 
 namespace {
@@ -363,12 +365,19 @@ std::vector<Tensor> GraphTask::run(const std::vector<Edge>& roots, std::vector<T
 std::vector<Tensor> run_backward(const std::vector<Edge>& roots, std::vector<Tensor> grads,
                                  const std::vector<Edge>& inputs, const BackwardOptions& options) {
     GradModeGuard mode(options.create_graph);
-    struct Depth {
-        Depth() { ++t_backward_depth; }
-        ~Depth() { --t_backward_depth; }
-    } depth;
     GraphTask task(options, inputs);
+    struct Running {
+        explicit Running(GraphTask* task) : outer(t_running) { t_running = task; }
+        ~Running() { t_running = outer; }
+        GraphTask* outer;
+    } running(&task);
     return task.run(roots, std::move(grads));
+}
+
+int64_t current_backward_id() { return t_running ? t_running->id() : -1; }
+
+bool will_execute_in_current_backward(Node& node) {
+    return t_running && t_running->will_execute(node);
 }
 
 }  // namespace chainrule

@@ -18,8 +18,10 @@ struct BackwardOptions {
 std::vector<Tensor> run_backward(const std::vector<Edge>& roots, std::vector<Tensor> grads,
                                  const std::vector<Edge>& inputs, const BackwardOptions& options);
 
-// Depth of backward calls on this thread (0: none): queued callbacks and hooks ask.
-int backward_depth();
+// The backward call that runs on this thread (-1: none), and whether it will reach a node: hooks
+// on several tensors ask.
+int64_t current_backward_id();
+bool will_execute_in_current_backward(Node& node);
 
 // Differentiable arithmetic the engine needs; implemented over the operators in rules/.
 namespace engine_ops {

@@ -1,3 +1,4 @@
+#include "autograd/accumulate_grad.h"
 #include "autograd/history.h"
 #include "bind/arguments.h"
 #include "bind/dtype_object.h"
@@ -13,6 +14,14 @@ namespace chainrule::bind {
 namespace {
 
 TensorImpl& of(PyObject* self) { return *impl_of(self); }
+
+// torch's messages about gradients call the dtypes by their C++ names.
+const char* type_word(DType dtype) {
+    return dtype == DType::Float32   ? "float"
+           : dtype == DType::Float64 ? "double"
+           : dtype == DType::Int64   ? "long"
+                                     : dtype_name(dtype);
+}
 
 PyObject* get_shape(PyObject* self, void*) {
     return guarded([&] { return size_object(of(self).sizes(), of(self).ndim); });
@@ -92,12 +101,14 @@ int set_grad(PyObject* self, PyObject* value, void*) {
             check(value != self, ErrorKind::Runtime, "can't assign Variable as its own grad");
             TensorImpl* grad = impl_of(value);
             check(grad->dtype == t.dtype, ErrorKind::Runtime,
-                  "assigned grad has data of a different type: torch.", dtype_name(grad->dtype),
-                  ", but the tensor is torch.", dtype_name(t.dtype));
+                  "attempting to assign a gradient with dtype '", type_word(grad->dtype),
+                  "' to a tensor with dtype '", type_word(t.dtype),
+                  "'. Please ensure that the gradient and the tensor have the same dtype");
             check(grad->same_shape(t), ErrorKind::Runtime,
-                  "assigned grad has data of a different size: ",
-                  to_string(Dims(grad->sizes(), grad->ndim)), ", but the tensor has ",
-                  to_string(Dims(t.sizes(), t.ndim)));
+                  "attempting to assign a gradient of size '",
+                  to_string(Dims(grad->sizes(), grad->ndim)), "' to a tensor of size '",
+                  to_string(Dims(t.sizes(), t.ndim)),
+                  "'. Please ensure that the gradient and the tensor are the same size");
             grad->retain();
             fresh = grad;
         }

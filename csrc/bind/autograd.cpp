@@ -95,18 +95,20 @@ Edge edge_from(PyObject* object) {
     return {node, static_cast<uint32_t>(index)};
 }
 
-// _run_backward(roots, gradients, retain_graph, create_graph, inputs, allow_unused, accumulate)
+// _run_backward(roots, gradients, retain_graph, create_graph, inputs, accumulate, allow_unused,
+//               materialize)
 PyObject* run(PyObject*, PyObject* const* args, Py_ssize_t nargs) {
     return guarded([&]() -> PyObject* {
-        check(nargs == 7, ErrorKind::Type, "_run_backward takes 7 arguments");
+        check(nargs == 8, ErrorKind::Type, "_run_backward takes 8 arguments");
         auto tensors = items_of(args[0], "tensors");
         auto given = items_of(args[1], "gradients");
         BackwardOptions options;
         options.retain_graph = PyObject_IsTrue(args[2]) == 1;
         options.create_graph = PyObject_IsTrue(args[3]) == 1;
         auto inputs = items_of(args[4], "inputs");
-        options.allow_unused = PyObject_IsTrue(args[5]) == 1;
-        options.accumulate = PyObject_IsTrue(args[6]) == 1;
+        options.accumulate = PyObject_IsTrue(args[5]) == 1;
+        bool materialize = PyObject_IsTrue(args[7]) == 1;
+        options.allow_unused = materialize || PyObject_IsTrue(args[6]) == 1;
         check(given.size() == tensors.size(), ErrorKind::Runtime, "got ", tensors.size(),
               " tensors and ", given.size(), " gradients");
         OwnedEdges roots, wanted;
@@ -143,9 +145,14 @@ PyObject* run(PyObject*, PyObject* const* args, Py_ssize_t nargs) {
         PyRef tuple = checked(PyTuple_New(static_cast<Py_ssize_t>(results.size())));
         for (size_t i = 0; i < results.size(); ++i) {
             check(results[i] || options.allow_unused, ErrorKind::Runtime,
-                  "One of the differentiated Tensors appears to not have been used in the graph. "
-                  "Set allow_unused=True if this is the desired behavior. (It is input ",
-                  i, ")");
+                  "The differentiated Tensor at index ", i,
+                  " appears to not have been used in the graph. Set allow_unused=True if this is "
+                  "the desired behavior.\n  With it the gradient is None; with "
+                  "materialize_grads=True it is zeros.");
+            if (!results[i] && materialize && is_tensor(inputs[i])) {
+                Tensor like = tensor_of(inputs[i]);
+                results[i] = Tensor::zeros(like.shape(), like.dtype());
+            }
             PyTuple_SET_ITEM(tuple.get(), static_cast<Py_ssize_t>(i),
                              checked(wrap_or_none(results[i])).leak());
         }
@@ -287,7 +294,31 @@ PyObject* unpack_dual(PyObject*, PyObject* const* args, Py_ssize_t nargs) {
     });
 }
 
+PyObject* increment_version(PyObject*, PyObject* tensor) {
+    return guarded([&]() -> PyObject* {
+        check(is_tensor(tensor), ErrorKind::Type, "increment_version takes a Tensor, not ",
+              Py_TYPE(tensor)->tp_name);
+        impl_of(tensor)->storage->bump_version();
+        Py_RETURN_NONE;
+    });
+}
+PyObject* graph_task_id(PyObject*, PyObject*) {
+    return PyLong_FromLongLong(current_backward_id());
+}
+PyObject* will_execute(PyObject*, PyObject* node) {
+    return guarded([&]() -> PyObject* {
+        check(is_node(node), ErrorKind::Type, "expected a graph node, not ",
+              Py_TYPE(node)->tp_name);
+        check(current_backward_id() >= 0, ErrorKind::Runtime,
+              "_will_engine_execute_node can only be asked during a backward call");
+        return PyBool_FromLong(will_execute_in_current_backward(*node_of(node)));
+    });
+}
+
 PyMethodDef functions[] = {
+    {"_increment_version", increment_version, METH_O, "Counts a change made in some other way."},
+    {"_current_graph_task_id", graph_task_id, METH_NOARGS, "-1 outside a backward call."},
+    {"_will_engine_execute_node", will_execute, METH_O, nullptr},
     {"_run_backward", method(run), METH_FASTCALL, nullptr},
     {"_make_dual", method(make_dual), METH_FASTCALL, nullptr},
     {"_unpack_dual", method(unpack_dual), METH_FASTCALL, nullptr},

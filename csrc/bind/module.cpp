@@ -1,3 +1,5 @@
+#include <string>
+
 #include "base/parallel.h"
 #include "bind/creation.h"
 #include "bind/dtype_object.h"
@@ -6,6 +8,7 @@
 #include "bind/location.h"
 #include "bind/modules.h"
 #include "bind/node_object.h"
+#include "kernels/cpu/blas.h"
 #include "kernels/kernel.h"
 
 namespace chainrule::bind {
@@ -25,6 +28,21 @@ PyObject* instruction_set(PyObject*, PyObject*) {
     return guarded([] { return PyUnicode_FromString(isa_name(active_isa())); });
 }
 
+// Where the package scipy-openblas32 keeps its library; asked when a large product needs it.
+std::string find_blas_library() {
+    PyGILState_STATE state = PyGILState_Ensure();
+    std::string path;
+    {
+        PyRef module(PyImport_ImportModule("scipy_openblas32"));
+        PyRef folder(module ? PyObject_CallMethod(module.get(), "get_lib_dir", nullptr) : nullptr);
+        const char* text = folder ? PyUnicode_AsUTF8(folder.get()) : nullptr;
+        if (text) path = std::string(text) + "/libscipy_openblas.so";
+        PyErr_Clear();
+    }
+    PyGILState_Release(state);
+    return path;
+}
+
 PyMethodDef functions[] = {
     {"get_num_threads", get_threads, METH_NOARGS, "Threads used by large operations."},
     {"set_num_threads", set_threads, METH_O, "Sets the threads used by large operations."},
@@ -34,6 +52,7 @@ PyMethodDef functions[] = {
 
 void init_all(PyObject* module) {
     select_kernels();
+    set_blas_library_finder(find_blas_library);
     init_location(module);
     init_dtypes(module);
     init_tensor_type(module);

@@ -63,7 +63,10 @@ CHAINRULE_MATH float digamma(float x) {
 template <std::floating_point T>
 CHAINRULE_MATH T remainder(T x, T y) {
     T r = fmod(x, y);
-    return r != T(0) && (y < T(0)) != (r < T(0)) ? r + y : r;
+    // By bits: the signs are as good as random, and a branch on them is mispredicted.
+    bool differ = (r != T(0)) & ((y < T(0)) != (r < T(0)));
+    WordOf<T> mask = WordOf<T>(0) - WordOf<T>(differ);
+    return from_bits<T>((to_bits(r + y) & mask) | (to_bits(r) & ~mask));
 }
 
 // Python's //: the exact quotient rounded down.

@@ -201,9 +201,3 @@ op(
     ref="torch.repeat_interleave",
     samples=_several((2, 3), {"repeats": 2}, {"repeats": 2, "dim": 0}),
 )
-op(
-    "repeat_interleave.tensor(Tensor self, Tensor repeats, int? dim=None) -> Tensor",
-    kind=COMPOSITE,
-    kernel="repeat_interleave_tensor",
-    doc="Entry i along `dim` repeats[i] times in a row.",
-)

@@ -77,17 +77,4 @@ Tensor repeat_interleave(const Tensor& self, int64_t repeats, const std::optiona
     return ops::flatten(copies, d, d + 1);
 }
 
-Tensor repeat_interleave_tensor(const Tensor& self, const Tensor& repeats,
-                                const std::optional<int64_t>& dim) {
-    check(repeats.dtype() == DType::Int64, ErrorKind::Runtime, "repeats has to be Long or Int tensor");
-    check(repeats.dim() <= 1, ErrorKind::Runtime, "repeats must be 0-dim or 1-dim tensor");
-    if (repeats.numel() == 1) return repeat_interleave(self, repeats.item().as_int(), dim);
-    Tensor x = dim && self.dim() > 0 ? self : ops::flatten(self);
-    int64_t d = wrap_dim(dim.value_or(0), x.dim());
-    check(repeats.numel() == x.size(d), ErrorKind::Runtime,
-          "repeats must have the same size as input along dim, but got repeats.size(0) = ",
-          repeats.numel(), " and input.size(", d, ") = ", x.size(d));
-    return ops::index_select(x, d, ops::_repeat_positions(repeats));
-}
-
 }  // namespace chainrule::composite

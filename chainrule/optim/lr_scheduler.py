@@ -195,6 +195,10 @@ class LRScheduler:
         self.__dict__.update(state_dict)
 
 
+class _LRScheduler(LRScheduler):
+    """The old name of the base class."""
+
+
 class _FunctionLR(LRScheduler):
     """A schedule given by one function per group; functions are not part of the state."""
 

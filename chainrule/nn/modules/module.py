@@ -41,7 +41,16 @@ __all__ = [
 
 
 class _PythonModuleBase:
-    """What the core's ``ModuleBase`` does in C: attributes fall back to the three registries."""
+    """What the core's ``ModuleBase`` does in C.
+
+    Attributes fall back to the three registries, and a call runs ``forward``, or
+    ``_call_with_hooks`` where the attribute ``_hooked`` says that there may be hooks.
+    """
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if self._hooked:
+            return self._call_with_hooks(*args, **kwargs)
+        return self.forward(*args, **kwargs)
 
     def __getattr__(self, name: str) -> Any:
         own = self.__dict__
@@ -121,10 +130,8 @@ class Module(Conversions, _Base):  # type: ignore[misc]
 
     # ------------------------------------------------------------------ calling
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if self._hooked:
-            return _hooks.call_with_hooks(self, args, kwargs)
-        return self.forward(*args, **kwargs)
+    def _call_with_hooks(self, *args: Any, **kwargs: Any) -> Any:
+        return _hooks.call_with_hooks(self, args, kwargs)
 
     def forward(self, *input: Any) -> Any:
         """Compute the module's output; every subclass defines it."""
@@ -714,3 +721,5 @@ def indent_after_first(text: str, by: int = 2) -> str:
 
 
 _hooks.Module = Module
+if "__call__" not in vars(_Base):
+    Module.__call__ = _PythonModuleBase.__call__

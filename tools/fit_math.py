@@ -89,9 +89,7 @@ ROOT = mp.sqrt(2)
 TABLES: dict[str, tuple[Function, Function, Real, Real, int | None, int | None]] = {
     # e^r = 1 + r + r^2 p(r)
     "exp": (
-        series(
-            lambda r: (mp.expm1(r) - r) / r**2, taylor(lambda i: 1 / mp.factorial(i + 2)), 1e-4
-        ),
+        series(lambda r: (mp.expm1(r) - r) / r**2, taylor(lambda i: 1 / mp.factorial(i + 2)), 1e-4),
         lambda r: abs(r),
         -HALF_LN2,
         HALF_LN2,

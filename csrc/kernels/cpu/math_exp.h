@@ -182,8 +182,10 @@ CHAINRULE_MATH T sigmoid(T x) {
     using C = ExpConstants<T>;
     T negative = -abs(x);
     auto [r, low, k] = exp_reduce(negative < C::lowest ? C::lowest : negative);
-    T e = scale_by_power(T(1) + expm1_reduced(r, low), k);
-    return (x < T(0) ? e : T(1)) / (T(1) + e);
+    T e = scale_by_power(T(1) + expm1_reduced(r), k);
+    // e / (1 + e) as e - e^2 / (1 + e): where e is small, the divisor's rounding no longer counts.
+    T ratio = (x < T(0) ? e * e : T(1)) / (T(1) + e);
+    return x < T(0) ? e - ratio : ratio;
 }
 
 template <std::floating_point T>

@@ -599,3 +599,54 @@ def test_container_changes_match_torch(real_torch: ModuleType) -> None:
         return [sequence, len(sequence), modules, mapping, popped, found, list(both), values]
 
     assert_same(scenario, real_torch)
+
+
+# ---------------------------------------------------------------------- classes of users
+
+
+class _Plain:
+    """A mixin with a dictionary of its own."""
+
+    label = "mixin"
+
+    def describe(self) -> str:
+        return f"{self.label} {type(self).__name__}"
+
+
+class _Slotted:
+    __slots__ = ()
+
+
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize("mixin", [_Plain, _Slotted])
+def test_a_module_may_have_mixins(mixin: type, first: bool) -> None:
+    linear = chainrule.nn.Linear
+    kind = type("Mixed", (mixin, linear) if first else (linear, mixin), {})
+    for _ in range(100):
+        layer = kind(2, 3)
+        layer.note = "text"
+        layer.itself = [layer]  # a cycle, for the garbage collector
+        assert layer.weight is layer._parameters["weight"]
+        assert layer(chainrule.ones(2)).shape == (3,)
+        assert layer.note == "text"
+        assert copy.deepcopy(layer).bias.tolist() == layer.bias.tolist()
+    if mixin is _Plain:
+        assert kind(1, 1).describe() == "mixin Mixed"
+
+
+def test_forward_and_attributes_may_be_replaced_on_one_instance() -> None:
+    layer = chainrule.nn.ReLU()
+    layer.forward = lambda x: "own"  # type: ignore[method-assign]
+    assert layer(1) == "own"
+    del layer.forward
+    with pytest.raises(AttributeError):
+        layer(1)
+
+    class Wide(chainrule.nn.Module):
+        def forward(self, *args: Any, scale: int = 1) -> Any:
+            return [a * scale for a in args]
+
+    assert Wide()(*range(9), scale=2) == [2 * n for n in range(9)]
+    assert Wide()() == []
+    with pytest.raises(TypeError):
+        Wide()(unknown=1)

@@ -183,8 +183,8 @@ struct Extreme {
     Lane load(In x) const { return x; }
     // NaN of either side comes through.
     Lane join(Lane a, Lane b) const {
-        const bool keep = Largest ? a > b : a < b;
-        return (keep | (a != a)) ? a : b;
+        const Lane further = (Largest ? a > b : a < b) ? a : b;
+        return a != a ? a : further;
     }
     Acc widen(Lane a) const { return a; }
     Acc join_acc(Acc a, Acc b) const { return join(a, b); }

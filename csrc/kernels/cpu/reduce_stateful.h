@@ -65,6 +65,12 @@ struct Arg : Stateful<Arg<T, Largest>, MemoryOf<T>, Found<T>> {
     static void run(const char* in, int64_t stride, int64_t n, int64_t start, void* acc,
                     const FoldParams& params) {
         Found<T>& best = *static_cast<Found<T>*>(acc);
+        if (n <= 16) {
+            for (int64_t i = 0; i < n; ++i) {
+                merge(best, {*reinterpret_cast<const In*>(in + i * stride), start + i});
+            }
+            return;
+        }
         const In* where = nullptr;  // the best piece is searched when all are known
         int64_t where_n = 0, where_start = 0;
         const bool dense = stride == static_cast<int64_t>(sizeof(In));

@@ -1,52 +1,28 @@
 #include "kernels/cpu/scan.h"
 
 #include <algorithm>
-#include <type_traits>
 #include <vector>
 
 #include "base/interpreter_lock.h"
 #include "base/parallel.h"
+#include "kernels/cpu/scan_loops.h"
+#include "kernels/kernel.h"
 
 namespace chainrule::cpu {
 
 namespace {
 
-constexpr int64_t kColumns = 256;  // inner positions that are scanned together
-constexpr int64_t kGrain = 16384;
+constexpr int64_t kGrain = 16384;  // elements that are worth a thread
 
-template <class T>
-using ScanAcc = std::conditional_t<std::is_floating_point_v<T>, double, uint64_t>;
-
-template <class T, bool Product>
-void scan_piece(const T* in, T* out, int64_t n, int64_t step, int64_t cols) {
-    using Acc = ScanAcc<T>;
-    Acc acc[kColumns];
-    std::fill_n(acc, cols, Acc(Product ? 1 : 0));
-    for (int64_t i = 0; i < n; ++i, in += step, out += step) {
-        for (int64_t j = 0; j < cols; ++j) {
-            if constexpr (Product) acc[j] *= static_cast<Acc>(in[j]);
-            else acc[j] += static_cast<Acc>(in[j]);
-            out[j] = static_cast<T>(acc[j]);
-        }
-    }
-}
-
-template <class T, bool Product>
-void scan_all(const T* in, T* out, int64_t outer, int64_t n, int64_t inner, bool backward) {
-    const int64_t pieces = (inner + kColumns - 1) / kColumns;
-    const int64_t each = n * std::min(inner, kColumns);
-    Unlocked unlocked(outer * n * inner >= kUnlockedFrom);
-    parallel_for(0, outer * pieces, std::max<int64_t>(1, kGrain / each),
-                 [&](int64_t begin, int64_t end) {
-                     for (int64_t t = begin; t < end; ++t) {
-                         const int64_t first = t % pieces * kColumns;
-                         const int64_t cols = std::min(kColumns, inner - first);
-                         int64_t at = t / pieces * n * inner + first;
-                         if (backward) at += (n - 1) * inner;
-                         scan_piece<T, Product>(in + at, out + at, n, backward ? -inner : inner,
-                                                cols);
-                     }
-                 });
+const ScanLoops& scan_loops() {
+#ifdef CHAINRULE_ONLY_BASE_ISA
+    return scan_kernels::isa_base::loops;
+#else
+    static const ScanLoops* const all[] = {&scan_kernels::isa_base::loops,
+                                           &scan_kernels::isa_avx2::loops,
+                                           &scan_kernels::isa_avx512::loops};
+    return *all[g_active_isa];
+#endif
 }
 
 template <class T>
@@ -89,13 +65,32 @@ void median_all(const T* in, T* values, int64_t* indices, int64_t outer, int64_t
 void scan(DType dtype, const void* in, void* out, int64_t outer, int64_t n, int64_t inner,
           bool product, bool backward) {
     if (outer * n * inner == 0) return;
-    dispatch(dtype, [&](auto zero) {
-        using T = decltype(zero);
-        if constexpr (!std::is_same_v<T, bool>) {
-            const T* from = static_cast<const T*>(in);
-            T* to = static_cast<T*>(out);
-            if (product) scan_all<T, true>(from, to, outer, n, inner, backward);
-            else scan_all<T, false>(from, to, outer, n, inner, backward);
+    const ScanLoop& loop =
+        (product ? scan_loops().product : scan_loops().sum)[static_cast<int>(dtype)];
+    const int64_t item = static_cast<int64_t>(item_size(dtype));
+    const char* from = static_cast<const char*>(in);
+    char* to = static_cast<char*>(out);
+    const int64_t start = backward ? (n - 1) * inner * item : 0;
+    const int64_t step = backward ? -inner : inner;
+    Unlocked unlocked(outer * n * inner >= kUnlockedFrom);
+    if (inner < 8) {  // few neighbours: row after row
+        const int64_t grain = std::max<int64_t>(8, kGrain / n);
+        parallel_for(0, outer, grain, [&](int64_t begin, int64_t end) {
+            for (int64_t j = 0; j < inner; ++j) {
+                const int64_t at = start + (begin * n * inner + j) * item;
+                loop.rows(from + at, to + at, end - begin, n * inner, n, step);
+            }
+        });
+        return;
+    }
+    const int64_t pieces = (inner + kScanColumns - 1) / kScanColumns;
+    const int64_t each = n * std::min(inner, kScanColumns);
+    const int64_t grain = std::max<int64_t>(1, kGrain / each);
+    parallel_for(0, outer * pieces, grain, [&](int64_t begin, int64_t end) {
+        for (int64_t t = begin; t < end; ++t) {
+            const int64_t first = t % pieces * kScanColumns;
+            const int64_t at = start + (t / pieces * n * inner + first) * item;
+            loop.columns(from + at, to + at, std::min(kScanColumns, inner - first), n, step);
         }
     });
 }

@@ -125,6 +125,9 @@ def test_embedding_matches_torch(real_torch: ModuleType) -> None:
     assert_same(lambda t: scenario(t, padding_idx=-1), real_torch)
     assert_same(lambda t: scenario(t, max_norm=1.0), real_torch)
     assert_same(lambda t: scenario(t, padding_idx=9), real_torch)
+    assert_same(lambda t: scenario(t, scale_grad_by_freq=True), real_torch)
+    with pytest.raises(NotImplementedError, match="sparse=True is not supported"):
+        scenario(chainrule, sparse=True)
 
 
 def test_pretrained_embedding_is_frozen(real_torch: ModuleType) -> None:

@@ -1,18 +1,17 @@
-"""Loss functions; :mod:`chainrule.nn.functional` exports them.
+"""Loss functions with torch's arguments; :mod:`chainrule.nn.functional` exports them.
 
-Losses take ``reduction``: "none" keeps one loss per element, "mean" and "sum" give a scalar.
+The losses are operators of the core. ``reduction`` is "none" for one loss per element, "mean" or
+"sum"; ``size_average`` and ``reduce`` are its deprecated form.
 """
 
 from __future__ import annotations
 
 import warnings
 
-import chainrule
+from chainrule import _C
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from chainrule import Tensor
 
 __all__ = [
@@ -42,25 +41,6 @@ def legacy_reduction(size_average: bool | None, reduce: bool | None) -> str:
     return reduction
 
 
-def _reduced(loss: Tensor, reduction: str) -> Tensor:
-    if reduction == "mean":
-        return loss.mean()
-    if reduction == "sum":
-        return loss.sum()
-    if reduction == "none":
-        return loss
-    raise ValueError(f"{reduction} is not a valid value for reduction")
-
-
-def _weighted(loss: Tensor, weight: Tensor, reduction: str) -> Tensor:
-    if weight.shape != loss.shape:
-        raise ValueError("Weights and input must have the same size.")
-    loss = loss * weight
-    if reduction == "mean":
-        return loss.sum() / weight.sum()
-    return _reduced(loss, reduction)
-
-
 def _warn_about_shapes(input: Tensor, target: Tensor) -> None:
     warnings.warn(
         f"Using a target size ({target.size()}) that is different to the input size "
@@ -68,6 +48,27 @@ def _warn_about_shapes(input: Tensor, target: Tensor) -> None:
         "Please ensure they have the same size.",
         stacklevel=3,
     )
+
+
+def _weighted(loss: Tensor, input: Tensor, weight: Tensor) -> Tensor:
+    if weight.shape != input.shape:
+        raise ValueError("Weights and input must have the same size.")
+    return loss * weight
+
+
+def _check_reduction(reduction: str) -> None:
+    if reduction not in ("none", "mean", "sum"):
+        raise ValueError(
+            f"Invalid reduction mode: {reduction}. Expected one of 'none', 'mean', 'sum'."
+        )
+
+
+def _weighted_mean(loss: Tensor, input: Tensor, weight: Tensor, reduction: str) -> Tensor:
+    loss = _weighted(loss, input, weight)
+    _check_reduction(reduction)
+    if reduction == "none":
+        return loss
+    return loss.sum() / weight.sum() if reduction == "mean" else loss.sum()
 
 
 def mse_loss(
@@ -86,9 +87,9 @@ def mse_loss(
         _warn_about_shapes(input, target)
     if size_average is not None or reduce is not None:
         reduction = legacy_reduction(size_average, reduce)
-    difference = input - target
-    squared = difference * difference
-    return _reduced(squared, reduction) if weight is None else _weighted(squared, weight, reduction)
+    if weight is not None:
+        return _weighted_mean(_C.mse_loss(input, target, "none"), input, weight, reduction)
+    return _C.mse_loss(input, target, reduction)
 
 
 def l1_loss(
@@ -99,15 +100,14 @@ def l1_loss(
     reduction: str = "mean",
     weight: Tensor | None = None,
 ) -> Tensor:
-    """Absolute difference of ``input`` and ``target`` (same shape)."""
+    """Absolute difference of ``input`` and ``target`` (same shape); see :func:`mse_loss`."""
     if target.shape != input.shape:
         _warn_about_shapes(input, target)
     if size_average is not None or reduce is not None:
         reduction = legacy_reduction(size_average, reduce)
-    absolute = (input - target).abs()
-    return (
-        _reduced(absolute, reduction) if weight is None else _weighted(absolute, weight, reduction)
-    )
+    if weight is not None:
+        return _weighted_mean(_C.l1_loss(input, target, "none"), input, weight, reduction)
+    return _C.l1_loss(input, target, reduction)
 
 
 def smooth_l1_loss(
@@ -123,16 +123,9 @@ def smooth_l1_loss(
         _warn_about_shapes(input, target)
     if size_average is not None or reduce is not None:
         reduction = legacy_reduction(size_average, reduce)
-    if beta < 0:
-        raise RuntimeError("smooth_l1_loss does not support negative values for beta.")
-    difference = input - target
-    absolute = difference.abs()
-    if beta == 0:
-        return _reduced(absolute, reduction)
-    loss = chainrule.where(
-        absolute < beta, 0.5 * difference * difference / beta, absolute - 0.5 * beta
-    )
-    return _reduced(loss, reduction)
+    if beta == 0.0:
+        return _C.l1_loss(input, target, reduction)
+    return _C.smooth_l1_loss(input, target, reduction, beta)
 
 
 def huber_loss(
@@ -142,21 +135,19 @@ def huber_loss(
     delta: float = 1.0,
     weight: Tensor | None = None,
 ) -> Tensor:
-    """``0.5 d²`` where the difference ``|d| < delta``, ``delta (|d| - 0.5 delta)`` elsewhere."""
+    """``0.5 d²`` where the difference ``|d| < delta``, ``delta (|d| - 0.5 delta)`` elsewhere.
+
+    With ``weight`` of the input's shape, "mean" divides by the number of elements.
+    """
     if target.shape != input.shape:
         _warn_about_shapes(input, target)
-    if delta <= 0:
-        raise RuntimeError("huber_loss does not support non-positive values for delta.")
-    difference = input - target
-    absolute = difference.abs()
-    loss = chainrule.where(
-        absolute < delta, 0.5 * difference * difference, delta * (absolute - 0.5 * delta)
-    )
-    if weight is not None:
-        if weight.shape != input.shape:
-            raise ValueError("Weights and input must have the same size.")
-        loss = loss * weight
-    return _reduced(loss, reduction)
+    if weight is None:
+        return _C.huber_loss(input, target, reduction, delta)
+    loss = _weighted(_C.huber_loss(input, target, "none", delta), input, weight)
+    _check_reduction(reduction)
+    if reduction == "none":
+        return loss
+    return loss.mean() if reduction == "mean" else loss.sum()
 
 
 # ---------------------------------------------------------------------- classes
@@ -183,62 +174,7 @@ def nll_loss(
     """
     if size_average is not None or reduce is not None:
         reduction = legacy_reduction(size_average, reduce)
-    if input.dim() == 0:
-        raise RuntimeError("input tensor should be 1D or 2D")
-    if target.dtype != chainrule.int64:
-        raise RuntimeError(
-            f"expected scalar type Long but found {str(target.dtype).rpartition('.')[2]}"
-        )
-    class_dim = 0 if input.dim() == 1 else 1
-    if input.dim() - 1 != target.dim() or (target.dim() and input.shape[0] != target.shape[0]):
-        raise ValueError(
-            f"Expected input batch_size ({_rows(input)}) to match target batch_size "
-            f"({_rows(target)})."
-        )
-    if tuple(input.shape[2:]) != tuple(target.shape[1:]):
-        raise RuntimeError(
-            f"size mismatch (got input: {list(input.shape)} , target: {list(target.shape)})"
-        )
-    classes = input.shape[class_dim]
-    if weight is not None and (weight.dim() != 1 or weight.shape[0] != classes):
-        raise RuntimeError(
-            f"weight tensor should be defined either for all {classes} classes or no classes but "
-            f"got weight tensor of shape: {list(weight.shape)}"
-        )
-    kept, used = _usable_targets(target, classes, ignore_index)
-    picked = input.gather(class_dim, used.unsqueeze(class_dim)).squeeze(class_dim)
-    loss = -picked
-    if weight is None and kept is None:
-        return _reduced(loss, reduction)
-    factor = weight[used] if weight is not None else chainrule.ones_like(loss)
-    if kept is not None:
-        nothing = chainrule.zeros_like(loss)
-        factor = chainrule.where(kept, factor, nothing)
-        loss = chainrule.where(kept, loss, nothing)  # -inf * 0 would be NaN
-    loss = loss * factor
-    return loss.sum() / factor.sum() if reduction == "mean" else _reduced(loss, reduction)
-
-
-def _rows(tensor: Tensor) -> int:
-    return tensor.shape[0] if tensor.dim() else 1
-
-
-def _usable_targets(target: Tensor, classes: int, ignore_index: int) -> tuple[Any, Tensor]:
-    """Targets that may be used as indices, and which of them count (None: all)."""
-    if target.numel() == 0:
-        return None, target
-    low, high = int(target.min()), int(target.max())
-    kept = None
-    if low <= ignore_index <= high:
-        kept = target != ignore_index
-        if bool(kept.all()):
-            kept = None
-        else:
-            target = chainrule.where(kept, target, chainrule.zeros_like(target))
-            low, high = int(target.min()), int(target.max())
-    if low < 0 or high >= classes:
-        raise IndexError(f"Target {low if low < 0 else high} is out of bounds.")
-    return kept, target
+    return _C.nll_loss(input, target, weight, reduction, ignore_index)
 
 
 def cross_entropy(
@@ -263,71 +199,7 @@ def cross_entropy(
     """
     if size_average is not None or reduce is not None:
         reduction = legacy_reduction(size_average, reduce)
-    if not 0.0 <= label_smoothing <= 1.0:
-        raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
-    class_dim = 0 if input.dim() == 1 else 1
-    log_prob = input.log_softmax(class_dim)
-    if target.shape == input.shape and target.is_floating_point():
-        return _probability_loss(
-            log_prob, target, weight, ignore_index, reduction, label_smoothing, class_dim
-        )
-    loss = nll_loss(log_prob, target, weight, None, ignore_index, None, reduction)
-    if label_smoothing == 0.0:
-        return loss
-    classes = input.shape[class_dim]
-    smooth = _smooth_loss(log_prob, target, weight, ignore_index, reduction, class_dim)
-    return (1 - label_smoothing) * loss + (label_smoothing / classes) * smooth
-
-
-def _class_weight(weight: Tensor, like: Tensor, class_dim: int) -> Tensor:
-    shape = [1] * like.dim()
-    shape[class_dim] = weight.shape[0]
-    return weight.reshape(shape)
-
-
-def _smooth_loss(
-    log_prob: Tensor,
-    target: Tensor,
-    weight: Tensor | None,
-    ignore_index: int,
-    reduction: str,
-    class_dim: int,
-) -> Tensor:
-    """Loss of every class summed, for targets that are not ignored."""
-    kept, used = _usable_targets(target, log_prob.shape[class_dim], ignore_index)
-    scaled = log_prob if weight is None else log_prob * _class_weight(weight, log_prob, class_dim)
-    loss = -scaled.sum(class_dim)
-    if kept is not None:
-        loss = chainrule.where(kept, loss, chainrule.zeros_like(loss))
-    if reduction != "mean":
-        return _reduced(loss, reduction)
-    if weight is not None:
-        factor = weight[used]
-        if kept is not None:
-            factor = chainrule.where(kept, factor, chainrule.zeros_like(factor))
-        return loss.sum() / factor.sum()
-    return loss.mean() if kept is None else loss.sum() / kept.sum()
-
-
-def _probability_loss(
-    log_prob: Tensor,
-    target: Tensor,
-    weight: Tensor | None,
-    ignore_index: int,
-    reduction: str,
-    label_smoothing: float,
-    class_dim: int,
-) -> Tensor:
-    if ignore_index >= 0:
-        raise RuntimeError("ignore_index is not supported for floating point target")
-    if label_smoothing > 0.0:
-        target = target * (1 - label_smoothing) + label_smoothing / log_prob.shape[class_dim]
-    product = log_prob * target
-    if weight is not None:
-        product = product * _class_weight(weight, log_prob, class_dim)
-    if reduction == "mean":
-        return -product.sum() / (log_prob.numel() / log_prob.shape[class_dim])
-    return -product.sum() if reduction == "sum" else _reduced(-product.sum(class_dim), reduction)
+    return _C.cross_entropy(input, target, weight, reduction, ignore_index, label_smoothing)
 
 
 # ---------------------------------------------------------------------- probabilities
@@ -343,7 +215,7 @@ def binary_cross_entropy(
 ) -> Tensor:
     """Cross entropy of probabilities ``input`` in [0, 1] with ``target`` of the same shape.
 
-    Logarithms are clamped to at least -100, so that the loss stays finite.
+    Logarithms count as at least -100, so that the loss stays finite.
     """
     if size_average is not None or reduce is not None:
         reduction = legacy_reduction(size_average, reduce)
@@ -352,14 +224,7 @@ def binary_cross_entropy(
             f"Using a target size ({target.size()}) that is different to the input size "
             f"({input.size()}) is deprecated. Please ensure they have the same size."
         )
-    if bool(((input < 0) | (input > 1)).any()):
-        raise RuntimeError("all elements of input should be between 0 and 1")
-    hit = input.log().clamp(min=-100)
-    miss = (-input).log1p().clamp(min=-100)
-    loss = (target - 1) * miss - target * hit
-    if weight is not None:
-        loss = loss * weight
-    return _reduced(loss, reduction)
+    return _C.binary_cross_entropy(input, target, weight, reduction)
 
 
 def binary_cross_entropy_with_logits(
@@ -381,15 +246,7 @@ def binary_cross_entropy_with_logits(
         raise ValueError(
             f"Target size ({target.size()}) must be the same as input size ({input.size()})"
         )
-    from chainrule.nn.functional import logsigmoid
-
-    log_sigmoid = logsigmoid(input)
-    if pos_weight is not None:
-        log_sigmoid = log_sigmoid * ((pos_weight - 1) * target + 1)
-    loss = (1 - target) * input - log_sigmoid
-    if weight is not None:
-        loss = loss * weight
-    return _reduced(loss, reduction)
+    return _C.binary_cross_entropy_with_logits(input, target, weight, pos_weight, reduction)
 
 
 def kl_div(
@@ -415,13 +272,7 @@ def kl_div(
             "'mean' will be changed to behave the same as 'batchmean' in the next major release.",
             stacklevel=2,
         )
-    if log_target:
-        loss = target.exp() * (target - input)
-    else:
-        positive = target > 0
-        one = chainrule.ones_like(target)
-        entropy = target * chainrule.where(positive, target, one).log()
-        loss = chainrule.where(positive, entropy, target * 0) - target * input
-    if reduction == "batchmean":
-        return loss.sum() / input.shape[0] if input.dim() else loss.sum()
-    return _reduced(loss, reduction)
+    if reduction != "batchmean":
+        return _C.kl_div(input, target, reduction, log_target=log_target)
+    total = _C.kl_div(input, target, "sum", log_target=log_target)
+    return total / input.shape[0] if input.dim() else total

@@ -1,12 +1,10 @@
 """Functions on tensors that networks are made of.
 
-Where the core has an operator, the name is that operator or a thin function around it; the others
-are composed of operators, so that derivatives of any order follow.
+Most are operators of the core, or thin functions around them that take torch's arguments.
 """
 
 from __future__ import annotations
 
-import math
 import warnings
 
 import chainrule
@@ -83,13 +81,7 @@ def _in_place(input: Tensor, function: Any) -> Tensor:
 # ---------------------------------------------------------------------- linear maps
 
 
-def _linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """``input @ weight.T + bias``: input ``(*, in)``, weight ``(out, in)``, bias ``(out)``."""
-    output = input.matmul(weight.t())
-    return output if bias is None else output + bias
-
-
-linear = getattr(_C, "linear", _linear)
+linear = _C.linear
 
 
 def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -134,18 +126,11 @@ def sigmoid(input: Tensor) -> Tensor:
     return input.sigmoid()
 
 
-def _leaky_relu(input: Tensor, negative_slope: float) -> Tensor:
-    return chainrule.where(input > 0, input, input * negative_slope)
-
-
-_leaky_relu_op = getattr(_C, "leaky_relu", _leaky_relu)
-
-
 def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
     """``x`` where positive, ``negative_slope * x`` elsewhere."""
     if inplace:
-        return _in_place(input, lambda x: _leaky_relu_op(x, negative_slope))
-    return _leaky_relu_op(input, negative_slope)
+        return _in_place(input, lambda x: _C.leaky_relu(x, negative_slope))
+    return _C.leaky_relu(input, negative_slope)
 
 
 def prelu(input: Tensor, weight: Tensor) -> Tensor:
@@ -161,87 +146,30 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
     return chainrule.where(input > 0, input, weight * input)
 
 
-def _silu(input: Tensor) -> Tensor:
-    return input * input.sigmoid()
-
-
-_silu_op = getattr(_C, "silu", _silu)
-
-
 def silu(input: Tensor, inplace: bool = False) -> Tensor:
     """``x * sigmoid(x)``."""
-    return _in_place(input, _silu_op) if inplace else _silu_op(input)
+    return _in_place(input, _C.silu) if inplace else _C.silu(input)
 
 
-def _gelu(input: Tensor, approximate: str = "none") -> Tensor:
-    """``x Φ(x)``, Φ the normal distribution function; "tanh" approximates it."""
-    if approximate == "none":
-        return 0.5 * input * (1 + chainrule.erf(input * math.sqrt(0.5)))
-    if approximate == "tanh":
-        inner = math.sqrt(2 / math.pi) * (input + 0.044715 * input * input * input)
-        return 0.5 * input * (1 + inner.tanh())
-    raise RuntimeError("approximate argument must be either none or tanh.")
-
-
-gelu = getattr(_C, "gelu", _gelu)
-
-
-def _softplus(input: Tensor, beta: float = 1, threshold: float = 20) -> Tensor:
-    """``log(1 + exp(beta x)) / beta``, and ``x`` itself where ``beta x > threshold``."""
-    scaled = input * beta
-    large = scaled > threshold
-    small = chainrule.where(large, chainrule.zeros_like(scaled), scaled)
-    return chainrule.where(large, input, small.exp().log1p() / beta)
-
-
-softplus = getattr(_C, "softplus", _softplus)
-
-
-def _logsigmoid(input: Tensor) -> Tensor:
-    """``log(sigmoid(x))`` without overflow."""
-    return chainrule.minimum(input, chainrule.zeros_like(input)) - (-input.abs()).exp().log1p()
-
-
-logsigmoid = getattr(_C, "_logsigmoid", _logsigmoid)
-
-
-def _mish(input: Tensor) -> Tensor:
-    return input * softplus(input).tanh()
-
-
-_mish_op = getattr(_C, "mish", _mish)
+gelu = _C.gelu
+softplus = _C.softplus
+logsigmoid = _C._logsigmoid
+softsign = _C._softsign
 
 
 def mish(input: Tensor, inplace: bool = False) -> Tensor:
     """``x * tanh(softplus(x))``."""
-    return _in_place(input, _mish_op) if inplace else _mish_op(input)
-
-
-def _elu(input: Tensor, alpha: float, scale: float = 1.0, input_scale: float = 1.0) -> Tensor:
-    # The clamp keeps exp of large inputs, whose derivative is not used, from overflowing.
-    negative = (input.clamp(max=0) * input_scale).expm1() * (alpha * scale)
-    return chainrule.where(input <= 0, negative, input * scale)
-
-
-_elu_op = getattr(_C, "elu", _elu)
+    return _in_place(input, _C.mish) if inplace else _C.mish(input)
 
 
 def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """``x`` where positive, ``alpha (exp(x) - 1)`` elsewhere."""
-    return _in_place(input, lambda x: _elu_op(x, alpha)) if inplace else _elu_op(input, alpha)
-
-
-def _selu(input: Tensor) -> Tensor:
-    # The fixed point of Klambauer et al. 2017: mean 0 and variance 1.
-    return _elu(input, 1.6732632423543772, 1.0507009873554805)
-
-
-_selu_op = getattr(_C, "selu", _selu)
+    return _in_place(input, lambda x: _C.elu(x, alpha)) if inplace else _C.elu(input, alpha)
 
 
 def selu(input: Tensor, inplace: bool = False) -> Tensor:
     """Scaled :func:`elu` with the constants of self-normalising networks."""
-    return _in_place(input, _selu_op) if inplace else _selu_op(input)
+    return _in_place(input, _C.selu) if inplace else _C.selu(input)
 
 
 def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
@@ -250,15 +178,7 @@ def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
         raise RuntimeError("ZeroDivisionError: alpha cannot be 0 for CELU")
     if inplace:
         return _in_place(input, lambda x: celu(x, alpha))
-    return _elu(input, alpha, 1.0, 1.0 / alpha)
-
-
-def _hardtanh(input: Tensor, min_val: float, max_val: float) -> Tensor:
-    outside = (input <= min_val) | (input >= max_val)
-    return chainrule.where(outside, input.detach().clamp(min_val, max_val), input)
-
-
-_hardtanh_op = getattr(_C, "hardtanh", _hardtanh)
+    return _C.elu(input * (1.0 / alpha)) * alpha
 
 
 def hardtanh(
@@ -268,8 +188,8 @@ def hardtanh(
     if min_val > max_val:
         raise ValueError("min_val cannot be greater than max_val")
     if inplace:
-        return _in_place(input, lambda x: _hardtanh_op(x, min_val, max_val))
-    return _hardtanh_op(input, min_val, max_val)
+        return _in_place(input, lambda x: _C.hardtanh(x, min_val, max_val))
+    return _C.hardtanh(input, min_val, max_val)
 
 
 def relu6(input: Tensor, inplace: bool = False) -> Tensor:
@@ -277,32 +197,14 @@ def relu6(input: Tensor, inplace: bool = False) -> Tensor:
     return hardtanh(input, 0.0, 6.0, inplace)
 
 
-def _hardsigmoid(input: Tensor) -> Tensor:
-    inside = (input > -3) & (input < 3)
-    return chainrule.where(inside, (input + 3) / 6, (input.detach() + 3).clamp(0, 6) / 6)
-
-
-_hardsigmoid_op = getattr(_C, "hardsigmoid", _hardsigmoid)
-
-
 def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
     """``x / 6 + 1/2`` cut to ``[0, 1]``."""
-    return _in_place(input, _hardsigmoid_op) if inplace else _hardsigmoid_op(input)
-
-
-def _hardswish(input: Tensor) -> Tensor:
-    zero = chainrule.zeros_like(input)
-    middle = chainrule.where(input < 3, input, zero)
-    rising = chainrule.where(input < 3, middle * (middle + 3) / 6, input)
-    return chainrule.where(input <= -3, zero, rising)
-
-
-_hardswish_op = getattr(_C, "hardswish", _hardswish)
+    return _in_place(input, _C.hardsigmoid) if inplace else _C.hardsigmoid(input)
 
 
 def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
     """``x * hardsigmoid(x)``."""
-    return _in_place(input, _hardswish_op) if inplace else _hardswish_op(input)
+    return _in_place(input, _C.hardswish) if inplace else _C.hardswish(input)
 
 
 def threshold(input: Tensor, threshold: float, value: float, inplace: bool = False) -> Tensor:
@@ -316,14 +218,6 @@ def threshold(input: Tensor, threshold: float, value: float, inplace: bool = Fal
 def _threshold(input: Tensor, limit: float, value: float) -> Tensor:
     # `not <=` lets NaN through.
     return chainrule.where(input <= limit, chainrule.full_like(input, value), input)
-
-
-def _softsign(input: Tensor) -> Tensor:
-    """``x / (1 + |x|)``."""
-    return input / (input.abs() + 1)
-
-
-softsign = getattr(_C, "_softsign", _softsign)
 
 
 def tanhshrink(input: Tensor) -> Tensor:
@@ -355,7 +249,7 @@ def softmin(
     """:func:`softmax` of ``-input``."""
     if dim is None:
         dim = _implicit_dim("softmin", input.dim(), _stacklevel)
-    return (-input).softmax(dim) if dtype is None else (-input).softmax(dim, dtype=dtype)
+    return _C.softmin(input, dim) if dtype is None else _C.softmin(input, dim, dtype)
 
 
 def log_softmax(
@@ -387,9 +281,6 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
     return input.mul_(mask) if inplace else input * mask
 
 
-_core_embedding = getattr(_C, "embedding", None)
-
-
 def embedding(
     input: Tensor,
     weight: Tensor,
@@ -404,24 +295,20 @@ def embedding(
     Args:
         padding_idx: this row gets no gradient.
         max_norm: rows used that have a larger ``norm_type``-norm are scaled to it, in place.
-        scale_grad_by_freq, sparse: not supported, NotImplementedError.
+        scale_grad_by_freq: divide the gradient of a row by how often its index occurs.
+        sparse: not supported, NotImplementedError.
     """
-    if scale_grad_by_freq or sparse:
-        name = "sparse" if sparse else "scale_grad_by_freq"
-        raise NotImplementedError(f"embedding: {name}=True is not supported; leave it False")
-    if padding_idx is not None:
-        if not -weight.shape[0] <= padding_idx < weight.shape[0]:
-            raise AssertionError("Padding_idx must be within num_embeddings")
+    if sparse:
+        raise NotImplementedError("embedding: sparse=True is not supported; leave it False")
+    if padding_idx is None:
+        padding_idx = -1
+    elif not -weight.shape[0] <= padding_idx < weight.shape[0]:
+        raise AssertionError("Padding_idx must be within num_embeddings")
+    else:
         padding_idx %= weight.shape[0]
     if max_norm is not None:
         _limit_norms(weight, input, max_norm, norm_type)
-    if _core_embedding is not None:
-        return _core_embedding(weight, input, -1 if padding_idx is None else padding_idx)
-    flat = input.reshape(-1)
-    rows = weight.index_select(0, flat)
-    if padding_idx is not None:
-        rows = chainrule.where((flat == padding_idx).unsqueeze(1), rows.detach(), rows)
-    return rows.reshape(*input.shape, weight.shape[1])
+    return _C.embedding(weight, input, padding_idx, scale_grad_by_freq)
 
 
 def _limit_norms(weight: Tensor, input: Tensor, max_norm: float, norm_type: float) -> None:

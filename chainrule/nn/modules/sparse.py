@@ -23,7 +23,8 @@ class Embedding(Module):
     Args:
         padding_idx: this row starts as zeros and gets no gradient.
         max_norm: rows that are looked up are scaled to at most this ``norm_type``-norm.
-        scale_grad_by_freq, sparse: not supported; True raises when the layer is called.
+        scale_grad_by_freq: divide the gradient of a row by how often its index occurs.
+        sparse: not supported; True raises when the layer is called.
 
     Input: int64 indices ``(*)``; output ``(*, embedding_dim)``.
     """

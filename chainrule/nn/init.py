@@ -254,9 +254,10 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Any = None) -> Tenso
         raise ValueError("Only tensors with 2 or more dimensions are supported")
     if tensor.numel() == 0:
         return tensor
-    qr = getattr(getattr(chainrule, "linalg", None), "qr", None)
-    if qr is None:
-        raise RuntimeError("nn.init.orthogonal_ needs linalg.qr, which is not available yet")
+    try:
+        qr = chainrule.linalg.qr
+    except (AttributeError, ImportError):
+        raise RuntimeError("nn.init.orthogonal_ needs linalg.qr, which is not available") from None
     rows = tensor.shape[0]
     columns = tensor.numel() // rows
     with chainrule.no_grad():

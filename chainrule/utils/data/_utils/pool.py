@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import warnings
 import weakref
 from multiprocessing.connection import wait
 from time import monotonic
@@ -50,7 +51,11 @@ class WorkerPool:
                     args=(task_reader, result_writer, foreign, number, num_workers, *arguments),
                     daemon=True,
                 )
-                process.start()
+                with warnings.catch_warnings():
+                    # Python warns of a fork beside other threads. Those of the core wait for work
+                    # and hold no lock, and a worker never wakes its copies of them.
+                    warnings.filterwarnings("ignore", "This process .* is multi-threaded")
+                    process.start()
                 task_reader.close()
                 result_writer.close()
                 self._tasks.append(task_writer)

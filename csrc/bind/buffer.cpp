@@ -65,7 +65,8 @@ To* read_rows(const char* data, const Py_buffer& view, int dim, To* out) {
 template <class F>
 void with_element_type(const ElementFormat& format, F&& f) {
     switch (format.kind) {
-        case 'b': return f(bool{});
+        case 'b':
+            return f(bool{});
         case 'f':
             if (format.size == 4) return f(float{});
             if (format.size == 8) return f(double{});
@@ -211,9 +212,8 @@ Tensor BufferView::share() {
     }
     size_t nbytes = numel() == 0 ? 0 : static_cast<size_t>((last + 1) * item);
     Py_buffer* view = std::exchange(view_, nullptr);
-    Storage* storage = Storage::over(
-        static_cast<char*>(view->buf), nbytes, view,
-        [](void* owner) { release(static_cast<Py_buffer*>(owner)); });
+    Storage* storage = Storage::over(static_cast<char*>(view->buf), nbytes, view,
+                                     [](void* owner) { release(static_cast<Py_buffer*>(owner)); });
     TensorImpl* impl = TensorImpl::create();
     impl->storage = storage;
     impl->data = storage->data;

@@ -17,7 +17,7 @@ bool is_numpy_scalar(PyObject* object);
 struct ElementFormat {
     char kind = 0;
     int64_t size = 0;
-    bool swapped = false;  // bytes in the other order
+    bool swapped = false;                // bytes in the other order
     std::optional<DType> dtype() const;  // the dtype that has kernels, if any
 };
 ElementFormat element_format(const Py_buffer& view);

@@ -55,13 +55,13 @@ Call::Call(const char* function, std::initializer_list<const char*> params, unsi
         for (int i = 0; i < count_ && !known; ++i) {
             if (!equals(keyword, names_[i])) continue;
             known = true;
-            check(!values_[i], ErrorKind::Type, function,
-                  "() got multiple values for argument '", names_[i], "'");
+            check(!values_[i], ErrorKind::Type, function, "() got multiple values for argument '",
+                  names_[i], "'");
             values_[i] = value;
         }
         if (known || take_shared(keyword, value, shared)) continue;
-        fail(ErrorKind::Type, function, "() got an unexpected keyword argument '",
-             text_of(keyword), "'");
+        fail(ErrorKind::Type, function, "() got an unexpected keyword argument '", text_of(keyword),
+             "'");
     }
 }
 
@@ -87,8 +87,9 @@ bool Call::take_shared(PyObject* keyword, PyObject* value, unsigned shared) {
             return true;
         }
         if (equals(keyword, "pin_memory")) {
-            check(none || !truth(value), ErrorKind::Runtime, function_,
-                  "(): pin_memory=True needs an accelerator, and this build has none; leave it out");
+            check(
+                none || !truth(value), ErrorKind::Runtime, function_,
+                "(): pin_memory=True needs an accelerator, and this build has none; leave it out");
             return true;
         }
     }
@@ -157,19 +158,14 @@ int64_t Call::integer(int i, int64_t otherwise) const {
     return values_[i] ? integer(i) : otherwise;
 }
 
-bool Call::flag(int i, bool otherwise) const {
-    return values_[i] ? truth(values_[i]) : otherwise;
-}
+bool Call::flag(int i, bool otherwise) const { return values_[i] ? truth(values_[i]) : otherwise; }
 
 Dims Call::size(int i) const { return size_from(function_, i + 1, required(i)); }
 
 Dims size_from(const char* function, int position, PyObject* object) {
-    check(PyTuple_Check(object) || PyList_Check(object) || is_integer(object), ErrorKind::Type,
-          function, "(): argument 'size' (position ", position, ") must be tuple of ints, not ",
+    check(PyTuple_Check(object) || PyList_Check(object), ErrorKind::Type, function,
+          "(): argument 'size' (position ", position, ") must be tuple of ints, not ",
           Py_TYPE(object)->tp_name);
-    if (!PyTuple_Check(object) && !PyList_Check(object)) {
-        return Dims{integer_from(object, "a size")};
-    }
     Dims size;
     for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(object); ++i) {
         PyObject* item = PySequence_Fast_GET_ITEM(object, i);
@@ -194,7 +190,8 @@ SizedCall::SizedCall(const char* function, unsigned shared, PyObject* const* arg
         return;
     }
     Call call(function, {"size"}, shared, args, nargs, kwnames);
-    size = call.size(0);
+    if (is_integer(call.required(0))) size.push_back(call.integer(0));
+    else size = call.size(0);
     options = call.options();
 }
 

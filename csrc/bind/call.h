@@ -48,7 +48,7 @@ public:
     int64_t integer(int i) const;  // required
     int64_t integer(int i, int64_t otherwise) const;
     bool flag(int i, bool otherwise) const;
-    Dims size(int i) const;  // required: an int or a sequence of ints
+    Dims size(int i) const;  // required: a sequence of ints
     [[noreturn]] void wrong_type(int i, const char* expected) const;
 
     const TensorOptions& options() const { return options_; }
@@ -72,7 +72,7 @@ struct SizedCall {
               PyObject* kwnames);
 };
 
-// Ints, or a sequence of them, with torch's error for anything else.
+// A sequence of ints, with torch's error for anything else.
 Dims size_from(const char* function, int position, PyObject* object);
 DType dtype_option(const char* function, PyObject* object);
 

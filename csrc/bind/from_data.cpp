@@ -166,9 +166,8 @@ struct Store {
     void run_array(PyObject* array, size_t dim) {
         BufferView view(array);
         Dims sizes = view.shape();
-        check(dim + sizes.size() == shape.size(), ErrorKind::Value,
-              "expected an array with ", shape.size() - dim, " dimensions at dim ", dim, " (got ",
-              sizes.size(), ")");
+        check(dim + sizes.size() == shape.size(), ErrorKind::Value, "expected an array with ",
+              shape.size() - dim, " dimensions at dim ", dim, " (got ", sizes.size(), ")");
         for (size_t i = 0; i < sizes.size(); ++i) check_length(sizes[i], dim + i);
         view.read(dtype_of<T>, out);
         out += view.numel();

@@ -8,7 +8,8 @@ namespace chainrule::bind {
 // The generator inside a torch.Generator; TypeError for other objects.
 cpu::Generator& generator_from(PyObject* object);
 
-// normal_, uniform_ and their kind: tensor methods, added by init_random.
-extern PyMethodDef random_inplace_methods[];
+// The parts of init_random that stand in files of their own.
+void init_generator(PyObject* module);
+extern PyMethodDef random_inplace_methods[];  // normal_, uniform_ and their kind
 
 }  // namespace chainrule::bind

@@ -61,7 +61,7 @@ def names(text: str | None) -> set[str]:
 
 
 def _number(node: ast.Constant) -> str:
-    return repr(node.value)
+    return f'"{node.value}"' if isinstance(node.value, str) else repr(node.value)
 
 
 def scalar(text: str, params: set[str]) -> str:
@@ -79,6 +79,8 @@ def scalar(text: str, params: set[str]) -> str:
         if isinstance(node, ast.UnaryOp):
             if isinstance(node.op, ast.Not):
                 return f"(!{emit(node.operand)})"
+            if isinstance(node.op, ast.Invert):
+                return f"inverted_bits({emit(node.operand)})"
             return f"(-{emit(node.operand)})"
         if isinstance(node, ast.BinOp):
             if isinstance(node.op, ast.Pow):
@@ -86,8 +88,8 @@ def scalar(text: str, params: set[str]) -> str:
                     x = emit(node.left)
                     return f"({x} * {x})"
                 return f"pow({emit(node.left)}, {emit(node.right)})"
-            if isinstance(node.op, (ast.BitAnd, ast.BitOr)):
-                sign = "&" if isinstance(node.op, ast.BitAnd) else "|"
+            if isinstance(node.op, (ast.BitAnd, ast.BitOr, ast.BitXor)):
+                sign = {ast.BitAnd: "&", ast.BitOr: "|", ast.BitXor: "^"}[type(node.op)]
                 return f"({emit(node.left)} {sign} {emit(node.right)})"
             return f"({emit(node.left)} {BINARY[type(node.op)]} {emit(node.right)})"
         if isinstance(node, ast.Compare) and len(node.ops) == 1:
@@ -149,6 +151,11 @@ def value(text: str, rename: dict[str, str]) -> str:
         raise FormulaError(f"a formula cannot contain {ast.unparse(node)!r}")
 
     return emit(ast.parse(text, mode="eval").body)
+
+
+def quoted(text: str) -> str:
+    """The formula as a C++ string literal."""
+    return '"' + text.replace('"', '\\"') + '"'
 
 
 def calls(text: str) -> set[str]:

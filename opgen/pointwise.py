@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from opgen import formula
 from opgen.table import Operator, TableError
 
@@ -21,13 +23,21 @@ def _functor(o: Operator, label: str, args: list[str], text: str) -> list[str]:
     head = f"    explicit {label}(const KernelParam*{' p' if used else ''})"
     signature = ", ".join(f"T {a}" for a in args)
     expression = formula.scalar(text, set(numbers))
+    inline = "    inline __attribute__((always_inline)) auto"
+    body = [f"{inline} operator()({signature}) const {{ return {expression}; }}"]
+    if formula.calls(text) & {"sin", "cos", "tan"}:
+        # The loop chooses between the vectorised functions and those for any angle.
+        expression = re.sub(r"\b(sin|cos|tan)\(", r"Trig::\1(", expression)
+        body = [
+            f"    template <class Trig>{inline[3:]} with({signature}) const {{ return {expression}; }}",
+            f"{inline} operator()({signature}) const {{ return with<FastTrig>({', '.join(args)}); }}",
+        ]
     return [
         f"// {o.where} {o.name}: {text}",
         "template <class T>",
         f"struct {label} {{",
         members + f"{head}{' : ' + init if init else ''} {{}}",
-        "    inline __attribute__((always_inline)) auto operator()"
-        f"({signature}) const {{ return {expression}; }}",
+        *body,
         "};",
     ]
 
@@ -124,7 +134,7 @@ def descriptor(o: Operator) -> list[str]:
             f".uses_params = {'true' if used_numbers else 'false'}, "
             f".identity_param = {identity}, "
             f".kernel = {_kernel(f'{o.cname}_vjp_{p.name}')}, "
-            f'.differentiable = {function}, .formula = "{text}"}}'
+            f'.differentiable = {function}, .formula = {formula.quoted(text)}}}'
         )
     result = {"same": "Same", "float": "Float", "bool": "Bool"}[o.result]
     differentiable = o.kind != "nondifferentiable" and any(o.vjp.values())

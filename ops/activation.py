@@ -11,14 +11,14 @@ for _signature, _forward, _vjp, _doc in (
     ),
     (
         "elu(Tensor self, Scalar alpha=1)",
-        "where(self > 0, self, alpha * expm1(self))",
-        "where(self > 0, grad, grad * alpha * exp(self))",
+        "where(self <= 0, alpha * expm1(self), self)",
+        "where(self <= 0, grad * alpha * exp(self), grad)",
         "x, or alpha·(exp(x) - 1) where x is not positive.",
     ),
     (
         "selu(Tensor self)",
-        "1.0507009873554805 * where(self > 0, self, 1.6732632423543772 * expm1(self))",
-        "1.0507009873554805 * where(self > 0, grad, grad * 1.6732632423543772 * exp(self))",
+        "1.0507009873554805 * where(self <= 0, 1.6732632423543772 * expm1(self), self)",
+        "1.0507009873554805 * where(self <= 0, grad * 1.6732632423543772 * exp(self), grad)",
         "Self-normalising ELU.",
     ),
     (
@@ -64,7 +64,7 @@ for _signature, _forward, _vjp, _doc in (
     (
         "hardtanh(Tensor self, Scalar min_val=-1, Scalar max_val=1)",
         "where(self <= min_val, min_val, where(self >= max_val, max_val, self))",
-        "where((self > min_val) & (self < max_val), grad, 0)",
+        "where((self <= min_val) | (self >= max_val), 0, grad)",
         "x bounded to [min_val, max_val]; the derivative at the bounds is 0.",
     ),
     (
@@ -76,7 +76,7 @@ for _signature, _forward, _vjp, _doc in (
     (
         "hardswish(Tensor self)",
         "self * minimum(maximum(self + 3, 0), 6) / 6",
-        "where(self < -3, 0, where(self <= 3, grad * (self / 3 + 0.5), grad))",
+        "where(self <= -3, 0, where(self < 3, grad * (self / 3 + 0.5), grad))",
         "x·relu6(x + 3) / 6.",
     ),
     (

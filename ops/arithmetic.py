@@ -85,7 +85,7 @@ op(
 op(
     "_div_trunc(Tensor self, Tensor other) -> Tensor",
     kind=BROADCAST,
-    forward="div_trunc(self, other)",
+    forward="divide_towards_zero(self, other)",
     vjp={"self": "0", "other": "0"},
     dtypes="fi",
     method=False,

@@ -41,11 +41,11 @@ for _name, _formula, _words in (
         samples=binary(-2, 2),
     )
 
-for _name in ("bitwise_and", "bitwise_or", "bitwise_xor"):
+for _name, _sign in (("bitwise_and", "&"), ("bitwise_or", "|"), ("bitwise_xor", "^")):
     op(
         f"{_name}(Tensor self, Tensor other) -> Tensor",
         kind=BROADCAST,
-        forward=f"{_name}(self, other)",
+        forward=f"self {_sign} other",
         vjp={"self": None, "other": None},
         dtypes="ib",
         number_self=True,

@@ -50,15 +50,6 @@ op(
     doc="With another dtype: the tensor itself if it has it already and `copy` is not asked for.",
 )
 op(
-    "type_as(Tensor self, Tensor other) -> Tensor",
-    kind=COMPOSITE,
-    kernel="type_as",
-    function=False,
-    doc="With the dtype of `other`.",
-    ref="torch.Tensor.type_as",
-    samples=cases(lambda random: [((_array(random, 3), _array(random, 2)), {})]),
-)
-op(
     "_restride(Tensor self, int[] size, int[] stride, int offset, "
     "int[] out_size, int[] out_stride, int out_offset) -> Tensor",
     kind=LINEAR,
@@ -200,4 +191,10 @@ op(
     doc="Each entry along `dim` that many times in a row; without `dim` of the flattened tensor.",
     ref="torch.repeat_interleave",
     samples=_several((2, 3), {"repeats": 2}, {"repeats": 2, "dim": 0}),
+)
+op(
+    "repeat_interleave.tensor(Tensor self, Tensor repeats, int? dim=None) -> Tensor",
+    kind=COMPOSITE,
+    kernel="repeat_interleave_tensor",
+    doc="Entry i along `dim` repeats[i] times in a row.",
 )

@@ -359,23 +359,3 @@ op(
     doc="The elements moved by `by` places along `dim`; `fill` takes the places left.",
     samples=cases(lambda random: [((_input(random, 3, 4), 1, -2, 1), {})]),
 )
-op(
-    "_pick(Tensor self, Tensor index, int dim) -> Tensor",
-    kind=LINEAR,
-    kernel="pick",
-    vjp={"self": "_place(grad, index, dim, size_along(self.shape, dim))", "index": None},
-    jvp={"self": "_pick(self_t, index, dim)"},
-    batch="shift_dims(dim)",
-    method=False,
-    doc="One element per row along `dim`, where `index` (of size 1 along `dim`) says.",
-)
-op(
-    "_place(Tensor self, Tensor index, int dim, int size) -> Tensor",
-    kind=LINEAR,
-    kernel="place",
-    vjp={"self": "_pick(grad, index, dim)", "index": None},
-    jvp={"self": "_place(self_t, index, dim, size)"},
-    batch="shift_dims(dim)",
-    method=False,
-    doc="Zeros of size `size` along `dim` but for one element per row: the adjoint of `_pick`.",
-)

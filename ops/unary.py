@@ -60,7 +60,7 @@ for _name, _forward, _vjp, _dtypes, _aliases, _doc in (
     ("round", "round(self)", "0", "fi", (), "The nearest integer; halves go to the even one."),
     ("frac", "self - trunc(self)", "grad", "f", (), "The part behind the point."),
     ("square", "self * self", "grad * 2 * self", "fi", (), "x²."),
-    ("relu", "relu(self)", "where(out > 0, grad, 0)", "fi", (),
+    ("relu", "where(self <= 0, 0, self)", "where(out <= 0, 0, grad)", "fi", (),
      "max(x, 0); the derivative at 0 is 0."),
     ("deg2rad", "self * (PI / 180)", "grad * (PI / 180)", "f", (), "Degrees to radians."),
     ("rad2deg", "self * (180 / PI)", "grad * (180 / PI)", "f", (), "Radians to degrees."),
@@ -131,7 +131,7 @@ op(
 op(
     "bitwise_not(Tensor self) -> Tensor",
     kind=ELEMENTWISE,
-    forward="bitwise_not(self)",
+    forward="~self",
     vjp={"self": None},
     dtypes="ib",
     doc="Bits inverted; on bool: logical not.",

@@ -38,9 +38,11 @@ template <class... Parts>
     throw Error(kind, concat(parts...));
 }
 
-template <class... Parts>
-inline void check(bool condition, ErrorKind kind, const Parts&... parts) {
-    if (__builtin_expect(!condition, 0)) fail(kind, parts...);
-}
-
 }  // namespace chainrule
+
+// Throws unless the condition holds. A macro, so that the parts of the message are only made when
+// they are needed: most are shapes turned into text.
+#define check(condition, kind, ...)                                      \
+    do {                                                                 \
+        if (__builtin_expect(!(condition), 0)) fail(kind, __VA_ARGS__);  \
+    } while (0)

@@ -15,11 +15,17 @@ struct PyModuleBase {
     PyObject_HEAD
     PyObject* dict;
     PyObject* weak_references;
+    // Makes the layout "solid": Python ignores a tail of dict and weak references when it chooses the
+    // base that gives a class its layout, and `class Net(Mixin, nn.Module)` would take the mixin's.
+    void* solid;
 };
 
 PyModuleBase* object_of(PyObject* self) { return reinterpret_cast<PyModuleBase*>(self); }
 
 PyObject* g_registries[3];  // "_parameters", "_buffers", "_modules"
+PyObject* g_hooked;           // "_hooked": True once a call may have to run hooks
+PyObject* g_call_with_hooks;
+PyObject* g_forward;
 
 // The order of lookup is Python's, then the registries; no AttributeError is made and thrown away
 // on the way, which is what makes `self.weight` cheap.
@@ -38,6 +44,37 @@ PyObject* getattro(PyObject* self, PyObject* name) {
     }
     return PyErr_Format(PyExc_AttributeError, "'%.100s' object has no attribute '%U'",
                         Py_TYPE(self)->tp_name, name);
+}
+
+PyObject* call_method(PyObject* self, PyObject* name, PyObject* args, PyObject* kwargs) {
+    PyObject* method = PyObject_GetAttr(self, name);
+    if (!method) return nullptr;
+    PyObject* result = PyObject_Call(method, args, kwargs);
+    Py_DECREF(method);
+    return result;
+}
+
+// A call without hooks goes straight to the class's `forward`: no frame of a Python `__call__`, no
+// bound method, no packing of arguments.
+PyObject* call(PyObject* self, PyObject* args, PyObject* kwargs) {
+    PyObject* dict = object_of(self)->dict;
+    PyObject* hooked = dict ? PyDict_GetItemWithError(dict, g_hooked) : nullptr;
+    if (!hooked) hooked = _PyType_Lookup(Py_TYPE(self), g_hooked);
+    if (hooked == Py_True) return call_method(self, g_call_with_hooks, args, kwargs);
+    constexpr Py_ssize_t max_arguments = 6;
+    const Py_ssize_t count = PyTuple_GET_SIZE(args);
+    PyObject* forward = _PyType_Lookup(Py_TYPE(self), g_forward);
+    const bool plain = forward && PyFunction_Check(forward) && count <= max_arguments &&
+                       (!kwargs || PyDict_GET_SIZE(kwargs) == 0) &&
+                       !(dict && PyDict_GetItemWithError(dict, g_forward));
+    if (!plain) return call_method(self, g_forward, args, kwargs);
+    PyObject* stack[max_arguments + 2] = {nullptr, self};
+    for (Py_ssize_t i = 0; i < count; ++i) stack[i + 2] = PyTuple_GET_ITEM(args, i);
+    Py_INCREF(forward);  // the call may replace it in the class
+    PyObject* result = PyObject_Vectorcall(
+        forward, stack + 1, static_cast<size_t>(count + 1) | PY_VECTORCALL_ARGUMENTS_OFFSET, nullptr);
+    Py_DECREF(forward);
+    return result;
 }
 
 int traverse(PyObject* self, visitproc visit, void* arg) {
@@ -75,7 +112,11 @@ PyGetSetDef getset[] = {
 void init_module_base(PyObject* module) {
     const char* names[] = {"_parameters", "_buffers", "_modules"};
     for (int i = 0; i < 3; ++i) g_registries[i] = checked(PyUnicode_InternFromString(names[i])).leak();
+    g_hooked = checked(PyUnicode_InternFromString("_hooked")).leak();
+    g_call_with_hooks = checked(PyUnicode_InternFromString("_call_with_hooks")).leak();
+    g_forward = checked(PyUnicode_InternFromString("forward")).leak();
     PyType_Slot slots[] = {
+        {Py_tp_call, reinterpret_cast<void*>(call)},
         {Py_tp_getattro, reinterpret_cast<void*>(getattro)},
         {Py_tp_traverse, reinterpret_cast<void*>(traverse)},
         {Py_tp_clear, reinterpret_cast<void*>(clear)},

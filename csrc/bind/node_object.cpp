@@ -248,10 +248,9 @@ PyTypeObject* node_type_named(const char* name, PyTypeObject* base) {
             {Py_tp_doc, const_cast<char*>("A recorded operation.")},
             {0, nullptr},
         };
+        // Support of the cycle collector comes from the base.
         PyType_Spec spec = {full->c_str(), 0, 0,
-                            Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC |
-                                Py_TPFLAGS_DISALLOW_INSTANTIATION,
-                            slots};
+                            Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, slots};
         type = reinterpret_cast<PyTypeObject*>(checked(PyType_FromSpec(&spec)).leak());
     }
     return type;

@@ -12,6 +12,24 @@
 namespace chainrule::cpu {
 inline namespace CHAINRULE_ISA {
 
+namespace math {
+// ~x of integers; of bool the logical not, which C++ spells differently.
+static inline __attribute__((always_inline)) int64_t inverted_bits(int64_t x) { return ~x; }
+static inline __attribute__((always_inline)) bool inverted_bits(bool x) { return !x; }
+
+static inline __attribute__((always_inline)) float divide_towards_zero(float a, float b) {
+    return trunc(a / b);
+}
+static inline __attribute__((always_inline)) double divide_towards_zero(double a, double b) {
+    return trunc(a / b);
+}
+static inline __attribute__((always_inline)) int64_t divide_towards_zero(int64_t a, int64_t b) {
+    // The two quotients that processors trap on: x / 0 and the overflow of INT64_MIN / -1.
+    if (b == 0) return 0;
+    return b == -1 ? static_cast<int64_t>(-static_cast<uint64_t>(a)) : a / b;
+}
+}  // namespace math
+
 // Elements gathered at a time when an operand is not contiguous: one vectorised loop serves every
 // layout, and a broadcast operand costs one fill per chunk.
 inline constexpr int64_t kChunk = 256;
@@ -23,6 +41,28 @@ inline __attribute__((always_inline)) void dense_loop(const F& f, Out* out,
     const In* in[] = {inputs[I]..., nullptr};
 #pragma GCC ivdep
     for (int64_t i = 0; i < n; ++i) out[i] = static_cast<Out>(f(in[I][i]...));
+}
+
+// Formulas that call sin, cos or tan: the vectorised ones are right up to `trig_limit`, so a chunk
+// with a larger angle is evaluated with those of the C library.
+template <class F, class Out, class In, size_t... I>
+    requires requires { &F::template with<math::ExactTrig>; }
+inline __attribute__((always_inline)) void dense_loop(const F& f, Out* out,
+                                                      const In* const* inputs, int64_t n,
+                                                      std::index_sequence<I...>) {
+    for (int64_t start = 0; start < n; start += kChunk) {
+        const int64_t count = n - start < kChunk ? n - start : kChunk;
+        const In* in[] = {inputs[I] + start..., nullptr};
+        Out* to = out + start;
+        if ((math::any_beyond_trig(in[I], count) || ...)) [[unlikely]] {
+            for (int64_t i = 0; i < count; ++i) {
+                to[i] = static_cast<Out>(f.template with<math::ExactTrig>(in[I][i]...));
+            }
+        } else {
+#pragma GCC ivdep
+            for (int64_t i = 0; i < count; ++i) to[i] = static_cast<Out>(f(in[I][i]...));
+        }
+    }
 }
 
 template <class T>

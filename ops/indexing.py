@@ -330,6 +330,20 @@ op(
     doc="The places of the elements that are not zero: one row each, in row-major order.",
 )
 op(
+    "_nonzero_tuple(Tensor self) -> Tensor[]",
+    kind=NONDIFFERENTIABLE,
+    kernel="nonzero_tuple",
+    method=False,
+    doc="The same as one tensor for each dimension.",
+)
+op(
+    "where.condition(Tensor condition) -> Tensor[]",
+    kind=NONDIFFERENTIABLE,
+    kernel="nonzero_tuple",
+    method=False,
+    doc="Where the condition holds: a tensor of indices for each dimension.",
+)
+op(
     "argwhere(Tensor self) -> Tensor",
     kind=NONDIFFERENTIABLE,
     kernel="nonzero",

@@ -25,8 +25,6 @@ Tensor to(const Tensor& self, const std::optional<DType>& dtype, bool copy,
     return copy ? ops::clone(self) : self;
 }
 
-Tensor type_as(const Tensor& self, const Tensor& other) { return to(self, other.dtype(), false, {}); }
-
 Tensor fliplr(const Tensor& self) {
     check(self.dim() >= 2, ErrorKind::Runtime, "Input must be >= 2-d.");
     return ops::flip(self, {1});
@@ -75,6 +73,19 @@ Tensor repeat_interleave(const Tensor& self, int64_t repeats, const std::optiona
     shape[static_cast<size_t>(d) + 1] = repeats;
     Tensor copies = ops::clone(ops::expand(spread, shape), "contiguous_format");
     return ops::flatten(copies, d, d + 1);
+}
+
+Tensor repeat_interleave_tensor(const Tensor& self, const Tensor& repeats,
+                                const std::optional<int64_t>& dim) {
+    check(repeats.dtype() == DType::Int64, ErrorKind::Runtime, "repeats has to be Long or Int tensor");
+    check(repeats.dim() <= 1, ErrorKind::Runtime, "repeats must be 0-dim or 1-dim tensor");
+    if (repeats.numel() == 1) return repeat_interleave(self, repeats.item().as_int(), dim);
+    Tensor x = dim && self.dim() > 0 ? self : ops::flatten(self);
+    int64_t d = wrap_dim(dim.value_or(0), x.dim());
+    check(repeats.numel() == x.size(d), ErrorKind::Runtime,
+          "repeats must have the same size as input along dim, but got repeats.size(0) = ",
+          repeats.numel(), " and input.size(", d, ") = ", x.size(d));
+    return ops::index_select(x, d, ops::_repeat_positions(repeats));
 }
 
 }  // namespace chainrule::composite

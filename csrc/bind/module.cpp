@@ -5,6 +5,7 @@
 #include "bind/dtype_object.h"
 #include "bind/generated_support.h"
 #include "bind/hook_objects.h"
+#include "bind/indexing.h"
 #include "bind/location.h"
 #include "bind/modules.h"
 #include "bind/node_object.h"
@@ -63,6 +64,7 @@ void init_all(PyObject* module) {
     for (PyMethodDef* methods : generated_methods()) add_tensor_methods(methods);
     for (PyMethodDef* list : generated_functions()) add_functions(module, list);
     init_conversion(module);
+    init_indexing(module);
     init_modes(module);
     init_autograd(module);
     init_creation(module);

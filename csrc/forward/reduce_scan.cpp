@@ -5,7 +5,7 @@
 #include "kernels/cpu/scan.h"
 #include "tensor/convert.h"
 
-// Cumulative operators, medians, and reading or writing one element per row.
+// Cumulative operators and medians.
 namespace chainrule::forward {
 
 namespace {
@@ -58,41 +58,6 @@ Tensor shift(const Tensor& self, int64_t dim, int64_t by, const Scalar& fill) {
                     x->data + (o * a.n + from) * a.inner * item,
                     static_cast<size_t>(rows * a.inner * item));
     }
-    return out;
-}
-
-Tensor pick(const Tensor& self, const Tensor& index, int64_t dim) {
-    const Tensor x = make_contiguous(self), at = make_contiguous(index);
-    Tensor out = Tensor::empty(at.shape(), x.dtype());
-    const Around a(*x, wrap_dim(dim, x.dim()));
-    const int64_t* row = at.data<int64_t>();
-    dispatch(x.dtype(), [&](auto zero) {
-        using T = decltype(zero);
-        const T* from = x.data<T>();
-        T* to = out.data<T>();
-        for (int64_t t = 0; t < at.numel(); ++t) {
-            to[t] = from[(t / a.inner * a.n + row[t]) * a.inner + t % a.inner];
-        }
-    });
-    return out;
-}
-
-Tensor place(const Tensor& self, const Tensor& index, int64_t dim, int64_t size) {
-    const Tensor x = make_contiguous(self), at = make_contiguous(index);
-    const int64_t d = wrap_dim(dim, x.dim());
-    Dims shape = x.shape();
-    if (!shape.empty()) shape[static_cast<size_t>(d)] = size;
-    Tensor out = Tensor::zeros(shape, x.dtype());
-    const Around a(*out, d);
-    const int64_t* row = at.data<int64_t>();
-    dispatch(x.dtype(), [&](auto zero) {
-        using T = decltype(zero);
-        const T* from = x.data<T>();
-        T* to = out.data<T>();
-        for (int64_t t = 0; t < at.numel(); ++t) {
-            to[(t / a.inner * a.n + row[t]) * a.inner + t % a.inner] = from[t];
-        }
-    });
     return out;
 }
 

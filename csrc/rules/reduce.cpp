@@ -6,40 +6,38 @@ namespace chainrule::rules {
 Tensor unsqueeze_back(const Tensor& t, int64_t ndim, const std::optional<Dims>& dim,
                       bool keepdim) {
     if (keepdim || ndim == 0) return t;
-    Dims shape = t.shape(), strides = t.strides();
-    std::vector<bool> reduced(static_cast<size_t>(ndim), !dim || dim->empty());
+    uint64_t folded = 0;
     if (dim) {
-        for (int64_t d : *dim) reduced[static_cast<size_t>(wrap_dim(d, ndim))] = true;
+        for (int64_t d : *dim) folded |= uint64_t{1} << wrap_dim(d, ndim);
     }
-    for (size_t d = 0; d < reduced.size(); ++d) {
-        if (!reduced[d]) continue;
-        shape.insert(d, 1);
-        strides.insert(d, 0);
+    if (!folded) folded = ~uint64_t{0};
+    Tensor out = t;
+    for (int64_t d = 0; d < ndim; ++d) {
+        if (folded >> d & 1) out = ops::unsqueeze(out, d);
     }
-    return ops::as_strided(t, shape, strides, std::nullopt);
+    return out;
 }
 
 Tensor expand_back(const Tensor& grad, const Dims& shape, const std::optional<Dims>& dim,
                    bool keepdim) {
-    Tensor full = unsqueeze_back(grad, static_cast<int64_t>(shape.size()), dim, keepdim);
-    return ops::expand(full, shape);
+    if (grad.dim() == 0) return ops::expand(grad, shape);
+    return ops::expand(
+        unsqueeze_back(grad, static_cast<int64_t>(shape.size()), dim, keepdim), shape);
 }
 
 Tensor sum_to_shape(const Tensor& t, const Dims& shape) {
-    Dims from = t.shape(), dims;
-    size_t lead = from.size() - shape.size();
+    const Dims from = t.shape();
+    Dims dims, leading;
+    const size_t lead = from.size() - shape.size();
     for (size_t i = 0; i < from.size(); ++i) {
-        if (i < lead || (shape[i - lead] == 1 && from[i] != 1)) {
-            dims.push_back(static_cast<int64_t>(i));
-        }
+        const int64_t d = static_cast<int64_t>(i);
+        if (i < lead) leading.push_back(d);
+        if (i < lead || (shape[i - lead] == 1 && from[i] != 1)) dims.push_back(d);
     }
     if (dims.empty()) return t;
+    if (leading.size() == dims.size()) return ops::sum(t, dims);
     Tensor out = ops::sum(t, dims, true);
-    if (!lead) return out;
-    Dims leading;
-    for (size_t i = 0; i < lead; ++i) leading.push_back(static_cast<int64_t>(i));
-    // The leading dimensions have size 1 now.
-    return ops::as_strided(out, shape, contiguous_strides(shape), std::nullopt);
+    return leading.empty() ? out : ops::squeeze_dims(out, leading);
 }
 
 }  // namespace chainrule::rules

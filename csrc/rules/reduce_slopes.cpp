@@ -150,13 +150,13 @@ Tensor with_dim(const Tensor& indices, int64_t ndim, int64_t dim, bool keepdim) 
 Tensor place_along(const Tensor& grad, const Tensor& indices, const Dims& shape, int64_t dim,
                    bool keepdim) {
     const int64_t ndim = static_cast<int64_t>(shape.size());
-    return ops::_place(unsqueeze_back(grad, ndim, Dims{dim}, keepdim),
-                       with_dim(indices, ndim, dim, keepdim), dim, size_along(shape, dim));
+    return ops::_gather_adjoint(unsqueeze_back(grad, ndim, Dims{dim}, keepdim), shape, dim,
+                                with_dim(indices, ndim, dim, keepdim));
 }
 
 Tensor pick_along(const Tensor& t, const Tensor& indices, int64_t dim, bool keepdim) {
-    Tensor picked = ops::_pick(t, with_dim(indices, t.dim(), dim, keepdim), dim);
-    return keepdim ? picked : ops::sum(picked, Dims{dim});
+    Tensor picked = ops::gather(t, dim, with_dim(indices, t.dim(), dim, keepdim));
+    return keepdim ? picked : ops::squeeze_dim(picked, dim);
 }
 
 // Cumulative products --------------------------------------------------------------------------

@@ -56,7 +56,8 @@ bool keep_object(PyObject* self) {
     if (!impl || impl->refcount <= 1) return false;
     drop_graph_of_grad(*impl);
     if (impl->refcount <= 1) return false;
-    bool something = Py_TYPE(self) != g_tensor_type || (t->dict && PyDict_GET_SIZE(t->dict) > 0);
+    bool something = Py_TYPE(self) != g_tensor_type || t->weak_references ||
+                     (t->dict && PyDict_GET_SIZE(t->dict) > 0);
     if (!something) return false;
     Py_SET_REFCNT(self, 1);
     impl->owns_python = true;

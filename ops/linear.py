@@ -292,7 +292,7 @@ op(
     ),
 )  # fmt: skip
 op(
-    "einsum(str equation, Tensor[] tensors) -> Tensor",
+    "_einsum(str equation, Tensor[] tensors) -> Tensor",
     kind=COMPOSITE,
     kernel="einsum",
     method=False,

@@ -215,8 +215,13 @@ PyObject* triangle(PyObject*, PyObject* const* args, Py_ssize_t nargs, PyObject*
     });
 }
 
+PyObject* is_view(PyObject* self, PyObject*) {
+    return PyBool_FromLong(impl_of(self)->flags & kView);
+}
+
 #define CHAINRULE_METHOD(name, function, doc) {name, method(function), kFlags, doc}
 PyMethodDef methods[] = {
+    {"_is_view", is_view, METH_NOARGS, "Whether the tensor looks into the memory of another."},
     CHAINRULE_METHOD("index_put_", index_put, "Writes, or adds, values at self[indices]."),
     CHAINRULE_METHOD("index_add_", index_add, "In-place index_add."),
     CHAINRULE_METHOD("index_copy_", index_copy, "In-place index_copy."),

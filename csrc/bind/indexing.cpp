@@ -297,11 +297,15 @@ IndexList finished(const Tensor& of, Advanced& advanced) {
     return list;
 }
 
-// Value of an assignment as a tensor of the target's dtype; numbers become 0-d tensors.
+void check_number(PyObject* value, DType dtype) {
+    check(is_number(value) && !is_numpy_array(value), ErrorKind::Type, "can't assign a ",
+          Py_TYPE(value)->tp_name, " to a ", legacy_type_name(dtype), "; make it a tensor first");
+}
+
+// Value of an assignment as a tensor; numbers become 0-d tensors of the target's dtype.
 Tensor value_tensor(PyObject* value, DType dtype) {
     if (is_tensor(value)) return tensor_of(value);
-    check(is_number(value), ErrorKind::Type, "can't assign a ", Py_TYPE(value)->tp_name, " to a ",
-          legacy_type_name(dtype), "; make it a tensor first");
+    check_number(value, dtype);
     return Tensor::full({}, dtype, scalar_from(value));
 }
 
@@ -317,8 +321,7 @@ Tensor without_leading(const Tensor& value, int64_t ndim) {
 void assign_part(Cursor& cursor, PyObject* self, PyObject* value) {
     Tensor whole = tensor_of(self);
     if (!is_tensor(value)) {
-        check(is_number(value), ErrorKind::Type, "can't assign a ", Py_TYPE(value)->tp_name,
-              " to a ", legacy_type_name(whole.dtype()), "; make it a tensor first");
+        check_number(value, whole.dtype());
         Scalar number = scalar_from(value);
         if (cursor.plain()) {
             check_inplace(*whole, "copy_");

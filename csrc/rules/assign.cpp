@@ -150,7 +150,7 @@ void fill_inplace(const Tensor& self, const Scalar& value) {
         }
     }
     Ref<Node> node;
-    if (recorded(*self, nullptr)) node = overwrite_node("FillBackward0", self, nullptr);
+    if (recorded(*self, nullptr)) node = overwrite_node("FillBackward2", self, nullptr);
     fill_memory(*self, value);
     self->storage->bump_version();
     if (node) rebase_history(self, std::move(node));

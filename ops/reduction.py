@@ -304,7 +304,9 @@ op(
     kernel="norm",
     doc="Vector norm over `dim` (all dimensions by default).",
     ref="torch.norm",
-    samples=cases(lambda random: [((_input(random, 3, 4),), {}), ((_input(random, 3, 4), 1, 0), {})]),
+    samples=cases(
+        lambda random: [((_input(random, 3, 4),), {}), ((_input(random, 3, 4), 1, 0), {})]
+    ),
 )
 op(
     "norm.str(Tensor self, str p, int[]? dim=None, bool keepdim=False, dtype? dtype=None)"

@@ -97,9 +97,7 @@ def _derivatives(m: Any, text: str, data: Any) -> list[Any]:
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch: its forward mode asks torch.jit
 @pytest.mark.parametrize(("text", "data"), _CALLS)
-def test_values_and_derivatives_are_those_of_torch(
-    text: str, data: Any, real_torch: Any
-) -> None:
+def test_values_and_derivatives_are_those_of_torch(text: str, data: Any, real_torch: Any) -> None:
     expected, got = (_derivatives(m, text, data) for m in (real_torch, torch))
     for mine, theirs in zip(got, expected, strict=True):
         zero = 0.0 if theirs is None else None  # torch may have no graph where the result is 0
@@ -201,7 +199,9 @@ def test_gradient_of_a_sum_takes_no_memory() -> None:
 def test_reductions_of_nothing() -> None:
     e = torch.zeros(0, 3)
     assert e.sum().item() == 0 and e.prod(0).tolist() == [1, 1, 1] and e.sum(1).shape == (0,)
-    assert math.isnan(e.mean().item()) and e.all().item() is True and e.any(0).tolist() == [False] * 3
+    assert (
+        math.isnan(e.mean().item()) and e.all().item() is True and e.any(0).tolist() == [False] * 3
+    )
     assert_close(e.mean(0), [NAN] * 3)
     assert e.logsumexp(0).tolist() == [-INF] * 3
     assert e.amax(1).shape == e.argmax(1).shape == e.max(1).values.shape == (0,)

@@ -61,8 +61,7 @@ Tensor with_dtype(const Tensor& t, DType dtype) {
 
 Tensor sum(const Tensor& self, const std::optional<Dims>& dim, bool keepdim,
            const std::optional<DType>& dtype) {
-    const DType type =
-        dtype.value_or(is_integral(self.dtype()) ? DType::Int64 : self.dtype());
+    const DType type = dtype.value_or(is_integral(self.dtype()) ? DType::Int64 : self.dtype());
     const FoldedDims dims = FoldedDims::of(dim, self.dim());
     if (self.dtype() == DType::Bool && type == DType::Int64) {
         return fold(FoldOp::Sum, self, dims, keepdim, type);
@@ -94,8 +93,7 @@ Tensor mean(const Tensor& self, const std::optional<Dims>& dim, bool keepdim,
 
 Tensor prod(const Tensor& self, const std::optional<int64_t>& dim, bool keepdim,
             const std::optional<DType>& dtype) {
-    const DType type =
-        dtype.value_or(is_integral(self.dtype()) ? DType::Int64 : self.dtype());
+    const DType type = dtype.value_or(is_integral(self.dtype()) ? DType::Int64 : self.dtype());
     const FoldOp op = type == DType::Bool ? FoldOp::All : FoldOp::Prod;
     return fold(op, with_dtype(self, type), FoldedDims::of(dim, self.dim()), keepdim, type);
 }
@@ -139,8 +137,7 @@ std::tuple<Tensor, Tensor> extreme_along(const char* name, FoldOp op, const Tens
 
 Tensor arg_extreme(const char* name, FoldOp op, const Tensor& self,
                    const std::optional<int64_t>& dim, bool keepdim) {
-    check(self.dtype() != DType::Bool, ErrorKind::Runtime, name,
-          "(): does not support bool input");
+    check(self.dtype() != DType::Bool, ErrorKind::Runtime, name, "(): does not support bool input");
     const FoldedDims dims = FoldedDims::of(dim, self.dim());
     if (self.numel() == 0) {
         check(dim.has_value(), ErrorKind::Index, name,
@@ -206,8 +203,8 @@ Tensor standard_deviation(const Tensor& self, const std::optional<Dims>& dim,
 
 Tensor logsumexp(const Tensor& self, const Dims& dim, bool keepdim) {
     const DType type = is_floating(self.dtype()) ? self.dtype() : default_dtype();
-    return fold(FoldOp::LogSumExp, with_dtype(self, type), FoldedDims::of(dim, self.dim()),
-                keepdim, type);
+    return fold(FoldOp::LogSumExp, with_dtype(self, type), FoldedDims::of(dim, self.dim()), keepdim,
+                type);
 }
 
 Tensor vector_norm(const Tensor& self, const Scalar& ord, const std::optional<Dims>& dim,
@@ -227,10 +224,10 @@ Tensor vector_norm(const Tensor& self, const Scalar& ord, const std::optional<Di
     FoldParams params;
     const double p = params.p = ord.as_double();
     if (self.numel() == 0 && (p < 0 || p == INFINITY)) dims.refuse_empty_norm(p, *self, dim);
-    const FoldOp op = p == 2          ? FoldOp::NormTwo
-                      : p == 1        ? FoldOp::NormOne
-                      : p == 0        ? FoldOp::NormZero
-                      : p == INFINITY ? FoldOp::MaxAbs
+    const FoldOp op = p == 2           ? FoldOp::NormTwo
+                      : p == 1         ? FoldOp::NormOne
+                      : p == 0         ? FoldOp::NormZero
+                      : p == INFINITY  ? FoldOp::MaxAbs
                       : p == -INFINITY ? FoldOp::MinAbs
                                        : FoldOp::NormAny;
     return fold(op, with_dtype(self, type), dims, keepdim, type, params);

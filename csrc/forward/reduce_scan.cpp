@@ -22,8 +22,7 @@ struct Around {
 
 Tensor scanned(const Tensor& self, int64_t dim, const std::optional<DType>& dtype, bool product,
                bool backward) {
-    const DType type =
-        dtype.value_or(is_integral(self.dtype()) ? DType::Int64 : self.dtype());
+    const DType type = dtype.value_or(is_integral(self.dtype()) ? DType::Int64 : self.dtype());
     check(type != DType::Bool, ErrorKind::NotImplemented, product ? "cumprod" : "cumsum",
           "(): dtype torch.bool is not supported; take torch.int64");
     const int64_t d = wrap_dim(dim, self.dim());
@@ -78,8 +77,7 @@ Tensor median(const Tensor& self) {
                             is_floating(self.dtype()) ? Scalar(NAN) : Scalar(INT64_MIN));
     }
     const Tensor x = make_contiguous(self);
-    int64_t index;
-    cpu::median(x.dtype(), x->data, out->data, &index, 1, x.numel(), 1);
+    cpu::median(x.dtype(), x->data, out->data, nullptr, 1, x.numel(), 1);
     return out;
 }
 

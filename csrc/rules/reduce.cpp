@@ -3,8 +3,7 @@
 
 namespace chainrule::rules {
 
-Tensor unsqueeze_back(const Tensor& t, int64_t ndim, const std::optional<Dims>& dim,
-                      bool keepdim) {
+Tensor unsqueeze_back(const Tensor& t, int64_t ndim, const std::optional<Dims>& dim, bool keepdim) {
     if (keepdim || ndim == 0) return t;
     uint64_t folded = 0;
     if (dim) {
@@ -21,8 +20,8 @@ Tensor unsqueeze_back(const Tensor& t, int64_t ndim, const std::optional<Dims>& 
 Tensor expand_back(const Tensor& grad, const Dims& shape, const std::optional<Dims>& dim,
                    bool keepdim) {
     if (grad.dim() == 0) return ops::expand(grad, shape);
-    return ops::expand(
-        unsqueeze_back(grad, static_cast<int64_t>(shape.size()), dim, keepdim), shape);
+    return ops::expand(unsqueeze_back(grad, static_cast<int64_t>(shape.size()), dim, keepdim),
+                       shape);
 }
 
 Tensor sum_to_shape(const Tensor& t, const Dims& shape) {

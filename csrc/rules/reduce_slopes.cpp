@@ -39,7 +39,9 @@ int64_t size_along(const Dims& shape, int64_t dim) {
 
 namespace {
 
-bool has_zero(const Tensor& x) { return forward::count_nonzero(x, std::nullopt).item().as_int() != x.numel(); }
+bool has_zero(const Tensor& x) {
+    return forward::count_nonzero(x, std::nullopt).item().as_int() != x.numel();
+}
 
 // Product of all elements before each along `dim`, or behind it; only multiplications, so that
 // derivatives of any order are right at zeros (prefix sums by doubling, Hillis and Steele 1986).

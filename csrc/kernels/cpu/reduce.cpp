@@ -67,8 +67,8 @@ struct Walker {
 };
 
 FoldTarget moved(const FoldTarget& to, int64_t out, int64_t second) {
-    return {to.out ? to.out + out : nullptr, to.out_step,
-            to.second ? to.second + second : nullptr, to.second_step};
+    return {to.out ? to.out + out : nullptr, to.out_step, to.second ? to.second + second : nullptr,
+            to.second_step};
 }
 
 struct Reduction {
@@ -124,9 +124,8 @@ struct Reduction {
     // One result after the other; results of the last kept dimension together where rows are dense.
     void row_by_row() const {
         const ReduceDim none = {1, item, 0, 0, true};
-        const Reduction self = num_folded
-                                   ? *this
-                                   : Reduction{fold, in, item, kept, num_kept, &none, 1, to, params};
+        const Reduction self =
+            num_folded ? *this : Reduction{fold, in, item, kept, num_kept, &none, 1, to, params};
         const int64_t each = product(self.folded, self.num_folded);
         const bool dense = self.num_folded == 1 && self.folded[0].in == item;
         const int outer = num_kept - (dense ? 1 : 0);
@@ -140,8 +139,8 @@ struct Reduction {
                 int64_t at = begin % inner.size;
                 for (int64_t i = begin; i < end;) {
                     const int64_t n = std::min(inner.size - at, end - i);
-                    FoldTarget here = moved(to, walk.out + at * inner.out,
-                                            walk.second + at * inner.second);
+                    FoldTarget here =
+                        moved(to, walk.out + at * inner.out, walk.second + at * inner.second);
                     here.out_step = inner.out;
                     here.second_step = inner.second;
                     fold.rows(in + walk.in + at * inner.in, inner.in, n, each, here, params);
@@ -169,8 +168,8 @@ struct Reduction {
         Walker walk(folded, num_folded - 1, 0);
         // Few columns without gaps: several rows make one wide row.
         const int64_t together = kMaxColumns / cols;
-        const bool widen = rows.in == width && together >= 4 && !fold.positional &&
-                           end - begin >= 4 * together;
+        const bool widen =
+            rows.in == width && together >= 4 && !fold.positional && end - begin >= 4 * together;
         for (int64_t o = 0; o < outer; ++o, walk.next()) {
             const char* start = from + walk.in + begin * rows.in;
             int64_t count = end - begin;
@@ -302,9 +301,8 @@ void reduce(const Fold& fold, const char* in, int64_t item, ReduceDim* dims, int
     const ReduceDim& last = kept[num_kept - 1];
     const bool columns = num_folded > 0 && params.count > 0 && last.in == item &&
                          folded[num_folded - 1].in != item &&
-                         (last.size >= kFewColumns || (folded[num_folded - 1].in ==
-                                                           last.size * item &&
-                                                       !fold.positional));
+                         (last.size >= kFewColumns ||
+                          (folded[num_folded - 1].in == last.size * item && !fold.positional));
     if (columns) r.column_by_column();
     else r.row_by_row();
 }

@@ -9,33 +9,33 @@
 namespace chainrule::cpu {
 
 enum class FoldOp : uint8_t {
-    Sum,        // bool gives int64
+    Sum,  // bool gives int64
     Mean,
-    NanSum,     // NaN counts as 0
+    NanSum,  // NaN counts as 0
     Prod,
-    Count,      // of elements that are not zero, as int64
+    Count,  // of elements that are not zero, as int64
     Any,
     All,
-    Max,        // NaN wins
+    Max,  // NaN wins
     Min,
-    ArgMax,     // the value and as the second result its first index
+    ArgMax,  // the value and as the second result its first index
     ArgMin,
-    NormZero,   // number of elements that are not zero, as the dtype
+    NormZero,  // number of elements that are not zero, as the dtype
     NormOne,
     NormTwo,
-    NormAny,    // (sum |x|^p)^(1/p)
+    NormAny,  // (sum |x|^p)^(1/p)
     MaxAbs,
     MinAbs,
-    Var,        // and the mean as the second result
+    Var,  // and the mean as the second result
     LogSumExp,
 };
 inline constexpr int kNumFoldOps = 19;
 
 struct FoldParams {
-    double p = 2;            // of NormAny
-    double correction = 1;   // of Var
-    bool root = false;       // of Var: the standard deviation
-    int64_t count = 0;       // elements per result
+    double p = 2;           // of NormAny
+    double correction = 1;  // of Var
+    bool root = false;      // of Var: the standard deviation
+    int64_t count = 0;      // elements per result
 };
 
 // Results go to `out` and, for folds with two, to `second`; null: not wanted. Steps in bytes.
@@ -62,8 +62,8 @@ struct Fold {
     void (*combine)(void* acc, const void* other, int64_t n);
     void (*finish)(const void* acc, int64_t n, const FoldTarget& to, const FoldParams& params);
     // Short rows without gaps, one result each.
-    void (*rows)(const char* in, int64_t row_stride, int64_t rows, int64_t n,
-                 const FoldTarget& to, const FoldParams& params);
+    void (*rows)(const char* in, int64_t row_stride, int64_t rows, int64_t n, const FoldTarget& to,
+                 const FoldParams& params);
 };
 inline constexpr int kMaxAccBytes = 24;
 

@@ -177,7 +177,8 @@ struct Extreme {
     explicit Extreme(const FoldParams&) {}
     Lane identity() const {
         using Limits = std::numeric_limits<T>;
-        if constexpr (Limits::has_infinity) return Largest ? -Limits::infinity() : Limits::infinity();
+        if constexpr (Limits::has_infinity)
+            return Largest ? -Limits::infinity() : Limits::infinity();
         else return static_cast<Lane>(Largest ? Limits::lowest() : Limits::max());
     }
     Lane load(In x) const { return x; }

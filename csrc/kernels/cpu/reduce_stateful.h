@@ -22,13 +22,40 @@ struct Stateful {
     }
     static void rows(const char* in, int64_t row_stride, int64_t rows, int64_t n,
                      const FoldTarget& to, const FoldParams& params) {
-        for (int64_t r = 0; r < rows; ++r) {
+        int64_t r = 0;
+        if (n > 0 && n <= kShortRow) {
+            for (; r + 4 <= rows; r += kTogether) {
+                turned(in + r * row_stride, row_stride, rows - r < kTogether ? rows - r : kTogether,
+                       n, at(to, r), params);
+            }
+        }
+        for (; r < rows; ++r) {
             Acc acc{};
             Derived::run(in + r * row_stride, sizeof(In), n, 0, &acc, params);
-            FoldTarget one = {to.out ? to.out + r * to.out_step : nullptr, 0,
-                              to.second ? to.second + r * to.second_step : nullptr, 0};
-            Derived::finish(&acc, 1, one, params);
+            Derived::finish(&acc, 1, at(to, r), params);
         }
+    }
+
+private:
+    static constexpr int64_t kShortRow = 32, kTogether = 64;
+
+    static FoldTarget at(const FoldTarget& to, int64_t r) {
+        return {to.out ? to.out + r * to.out_step : nullptr, to.out_step,
+                to.second ? to.second + r * to.second_step : nullptr, to.second_step};
+    }
+
+    // Short rows are turned into columns, which fill vectors better.
+    static void turned(const char* in, int64_t row_stride, int64_t rows, int64_t n,
+                       const FoldTarget& to, const FoldParams& params) {
+        In buffer[kShortRow * kTogether];
+        for (int64_t k = 0; k < rows; ++k) {
+            const In* x = reinterpret_cast<const In*>(in + k * row_stride);
+            for (int64_t i = 0; i < n; ++i) buffer[i * rows + k] = x[i];
+        }
+        Acc acc[kTogether];
+        Derived::columns(reinterpret_cast<const char*>(buffer),
+                         rows * static_cast<int64_t>(sizeof(In)), n, rows, 0, acc, params);
+        Derived::finish(acc, rows, to, params);
     }
 };
 
@@ -127,14 +154,8 @@ struct Arg : Stateful<Arg<T, Largest>, MemoryOf<T>, Found<T>> {
         }
     }
 
-    static constexpr Fold fold = {sizeof(Found<T>),
-                                  true,
-                                  Arg::init,
-                                  run,
-                                  columns,
-                                  Arg::combine,
-                                  finish,
-                                  Arg::rows};
+    static constexpr Fold fold = {sizeof(Found<T>), true,         Arg::init, run,
+                                  columns,          Arg::combine, finish,    Arg::rows};
 };
 template <class T>
 using ArgMax = Arg<T, true>;
@@ -202,9 +223,9 @@ struct Var : Stateful<Var<T>, T, Moments> {
                 }
             }
             for (int64_t j = 0; j < cols; ++j) {
-                merge(total[j], block(static_cast<double>(count), shift[j],
-                                      static_cast<double>(sum[j]),
-                                      static_cast<double>(squares[j])));
+                merge(total[j],
+                      block(static_cast<double>(count), shift[j], static_cast<double>(sum[j]),
+                            static_cast<double>(squares[j])));
             }
         }
     }
@@ -224,8 +245,8 @@ struct Var : Stateful<Var<T>, T, Moments> {
         }
     }
 
-    static constexpr Fold fold = {sizeof(Moments), false,  Var::init, run, columns,
-                                  Var::combine,    finish, Var::rows};
+    static constexpr Fold fold = {sizeof(Moments), false,        Var::init, run,
+                                  columns,         Var::combine, finish,    Var::rows};
 };
 
 // The largest element and the sum of exp(x - largest).

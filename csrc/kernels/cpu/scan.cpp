@@ -31,8 +31,7 @@ bool is_nan(T x) {
 }
 
 template <class T>
-void median_all(const T* in, T* values, int64_t* indices, int64_t outer, int64_t n,
-                int64_t inner) {
+void median_all(const T* in, T* values, int64_t* indices, int64_t outer, int64_t n, int64_t inner) {
     struct Item {
         T value;
         int64_t index;
@@ -58,6 +57,19 @@ void median_all(const T* in, T* values, int64_t* indices, int64_t outer, int64_t
         values[t] = found.value;
         indices[t] = found.index;
     }
+}
+
+// The value alone: smaller items to move.
+template <class T>
+void median_value(const T* in, T* value, int64_t n) {
+    std::vector<T> items(in, in + n);
+    Unlocked unlocked(n >= kUnlockedFrom);
+    auto found = std::find_if(items.begin(), items.end(), is_nan<T>);
+    if (found == items.end()) {
+        found = items.begin() + (n - 1) / 2;
+        std::nth_element(items.begin(), found, items.end());
+    }
+    *value = *found;
 }
 
 }  // namespace
@@ -99,6 +111,10 @@ void median(DType dtype, const void* in, void* values, int64_t* indices, int64_t
             int64_t inner) {
     dispatch(dtype, [&](auto zero) {
         using T = decltype(zero);
+        if (!indices && outer == 1 && inner == 1) {
+            median_value(static_cast<const T*>(in), static_cast<T*>(values), n);
+            return;
+        }
         median_all(static_cast<const T*>(in), static_cast<T*>(values), indices, outer, n, inner);
     });
 }

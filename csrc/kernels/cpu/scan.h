@@ -12,7 +12,7 @@ void scan(DType dtype, const void* in, void* out, int64_t outer, int64_t n, int6
           bool product, bool backward);
 
 // The lower median of n > 0 elements and its index, or the first NaN. `values` and `indices` hold
-// outer * inner results. Throws Error(OutOfMemory) without room for a copy of n elements.
+// outer * inner results; `indices` may be null for the median of everything (outer = inner = 1).
 void median(DType dtype, const void* in, void* values, int64_t* indices, int64_t outer, int64_t n,
             int64_t inner);
 

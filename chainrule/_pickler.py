@@ -230,7 +230,6 @@ _WRITERS: dict[type, Any] = {
     dict: DataPickler._dict,
     OrderedDict: DataPickler._ordered_dict,
     set: DataPickler._set,
-    frozenset: DataPickler._set,
     _C.Size: DataPickler._size,
     _C.dtype: DataPickler._dtype,
     _C.device: DataPickler._device,

@@ -84,7 +84,7 @@ def load(
         mmap: must be left out or False; tensors are read into memory.
 
     Raises UnpicklingError when the file holds more than data, RuntimeError when it is not of this
-    format or broken, TypeError for dtypes without kernels.
+    format or broken, NotImplementedError for dtypes without kernels.
     """
     from zipfile import BadZipFile, ZipFile
 
@@ -190,7 +190,7 @@ class _Reader:
         try:
             vector = _C.empty(0, dtype=storage.dtype)
         except NotImplementedError as problem:
-            raise TypeError(
+            raise NotImplementedError(
                 f"load(): the file holds tensors of {storage.dtype}. {problem}"
             ) from None
         if entry.compress_type or entry.file_size != storage.count * vector.element_size():

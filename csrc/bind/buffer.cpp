@@ -3,6 +3,7 @@
 #include <bit>
 #include <cstring>
 
+#include "bind/arguments.h"
 #include "bind/creation.h"
 
 namespace chainrule::bind {
@@ -196,10 +197,15 @@ Tensor BufferView::share() {
     if (!format_.dtype()) refuse_elements(object_.get());
     DType dtype = *format_.dtype();
     auto item = static_cast<int64_t>(item_size(dtype));
-    Dims sizes = shape(), strides;
+    Dims sizes = shape(), bytes(view_->strides, sizes.size()), strides;
+    if (is_numpy_array(object_.get())) {
+        // The buffer tells other strides than the array for dimensions of size 1.
+        PyRef own = checked(PyObject_GetAttrString(object_.get(), "strides"));
+        bytes = dims_from(own.get(), "strides");
+    }
     int64_t last = 0;
     for (int i = 0; i < view_->ndim; ++i) {
-        int64_t stride = view_->strides[i];
+        int64_t stride = bytes[i];
         check(stride >= 0, ErrorKind::Value,
               "At least one stride in the given numpy array is negative, and tensors with negative "
               "strides are not currently supported. (You can probably work around this by making a "

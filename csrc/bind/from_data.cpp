@@ -186,17 +186,17 @@ Tensor tensor_from_data(PyObject* data, std::optional<DType> dtype) {
         const TensorImpl& source = *impl_of(data);
         return dtype && *dtype != source.dtype ? convert(source, *dtype) : clone_dense(source);
     }
-    if (!is_nested(data) && !is_leaf_value(data)) {
-        check(!is_text(data), ErrorKind::Type, "new(): invalid data type '", type_name(data), "'");
-    } else if (!PyList_Check(data) && !PyTuple_Check(data) && !is_leaf_value(data) &&
-               !is_numpy_array(data) && PyObject_HasAttrString(data, "__dlpack__")) {
+    check(!is_text(data), ErrorKind::Type, "new(): invalid data type '", type_name(data), "'");
+    bool foreign = !PyList_Check(data) && !PyTuple_Check(data) && !is_leaf_value(data) &&
+                   !is_numpy_array(data);
+    if (foreign && PyObject_HasAttrString(data, "__dlpack__")) {
         Tensor shared = tensor_from_dlpack(data);
         return dtype ? convert(*shared, *dtype) : clone_dense(*shared);
     }
+    Dims shape = shape_of(data);
     if (!dtype) infer(data, dtype, 0);
     DType chosen = dtype.value_or(default_dtype());
     check_has_kernels(chosen);
-    Dims shape = shape_of(data);
     Tensor out = new_empty(shape, chosen);
     dispatch(chosen, [&](auto zero) {
         using T = decltype(zero);

@@ -6,7 +6,7 @@
 #include "bind/interchange.h"
 #include "bind/tensor_object.h"
 
-// Copies and pickles of tensors.
+// Copies and pickles of tensors, and the attributes that go with them.
 namespace chainrule::bind {
 
 namespace {
@@ -155,6 +155,19 @@ PyObject* view_of_memory(PyObject*, PyObject* const* args, Py_ssize_t nargs) {
     });
 }
 
+// Who sees the dict can put a reference to the tensor into it.
+PyObject* get_dict(PyObject* self, void* context) {
+    track(self);
+    return PyObject_GenericGetDict(self, context);
+}
+int set_dict(PyObject* self, PyObject* dict, void* context) {
+    track(self);
+    return PyObject_GenericSetDict(self, dict, context);
+}
+PyGetSetDef getset[] = {
+    {"__dict__", get_dict, set_dict, "The attributes that the user gave to the tensor.", nullptr},
+};
+
 PyMethodDef methods[] = {
     {"__reduce_ex__", reduce, METH_O, nullptr},
     {"__deepcopy__", deepcopy, METH_O, nullptr},
@@ -171,6 +184,10 @@ PyMethodDef functions[] = {
 
 void init_pickling(PyObject* module) {
     add_tensor_methods(methods);
+    // Not by setattr: that would set the type's own __dict__.
+    PyRef attribute = checked(PyDescr_NewGetSet(g_tensor_type, getset));
+    checked(PyDict_SetItemString(g_tensor_type->tp_dict, "__dict__", attribute.get()));
+    PyType_Modified(g_tensor_type);
     add_functions(module, functions);
     g_rebuild = checked(PyObject_GetAttrString(module, "_rebuild_tensor")).leak();
 }

@@ -159,14 +159,9 @@ CHAINRULE_FUNCTION(normal) {
 PyObject* bernoulli_of(PyObject* const* args, Py_ssize_t nargs, PyObject* kwnames) {
     Call call("bernoulli", {"input", "p"}, kGeneratorKeyword | kOutKeyword, args, nargs, kwnames);
     Tensor input = call.tensor(0);
-    Tensor out;
-    if (call[1]) {
-        out = Tensor::empty_like(*input, input.dtype());
-        forward::random_bernoulli(out, call.options().random(), call.real(1, 0));
-    } else {
-        out = new_empty_like(*input, input.dtype());
-        forward::random_bernoulli(out, call.options().random(), input);
-    }
+    Tensor out = Tensor::empty_like(*input, input.dtype());
+    if (call[1]) forward::random_bernoulli(out, call.options().random(), call.real(1, 0));
+    else forward::random_bernoulli(out, call.options().random(), input);
     return wrap(finish_new(std::move(out), false));
 }
 CHAINRULE_FUNCTION(bernoulli) {

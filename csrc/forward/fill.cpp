@@ -13,17 +13,48 @@ namespace {
 template <class T>
 using Step = std::conditional_t<std::is_floating_point_v<T>, T, double>;
 
-template <class T, class F>
+// torch rounds once in linspace, twice in logspace.
+struct Fused {
+    template <class T>
+    static T at(T start, T step, T i) {
+        return std::fma(step, i, start);
+    }
+};
+struct Rounded {
+    template <class T>
+    static T at(T start, T step, T i) {
+        volatile T distance = step * i;  // keeps compilers from fusing
+        return start + distance;
+    }
+};
+
+template <class Arithmetic, class T, class F>
 void fill_between(T* out, int64_t n, const Scalar& from, const Scalar& to, F&& value) {
-    T start = from.as<T>(), end = to.as<T>();
-    Step<T> step = n > 1 ? (static_cast<Step<T>>(end) - static_cast<Step<T>>(start)) /
-                               static_cast<Step<T>>(n - 1)
-                         : 0;
+    using S = Step<T>;
+    S start = static_cast<S>(from.as<T>()), end = static_cast<S>(to.as<T>());
+    S step = n > 1 ? (end - start) / static_cast<S>(n - 1) : 0;
     for (int64_t i = 0; i < n; ++i) {
-        Step<T> x =
-            i < n / 2 ? std::fma(step, static_cast<Step<T>>(i), static_cast<Step<T>>(start))
-                      : std::fma(-step, static_cast<Step<T>>(n - i - 1), static_cast<Step<T>>(end));
+        bool first_half = i < n / 2 || n == 1;
+        S x = first_half ? Arithmetic::at(start, step, static_cast<S>(i))
+                         : Arithmetic::at(end, -step, static_cast<S>(n - i - 1));
         out[i] = static_cast<T>(value(x));
+    }
+}
+
+// torch counts in steps of a 32-byte vector: the first element of each is rounded, the others are
+// counted from it; what is left over is counted from the start.
+template <class T>
+void fill_floating_range(T* out, int64_t n, double start, double step) {
+    constexpr int64_t width = 32 / sizeof(T);
+    int64_t in_vectors = n - n % (2 * width);
+    for (int64_t i = 0; i < in_vectors; i += width) {
+        T base = static_cast<T>(std::fma(step, static_cast<double>(i), start));
+        for (int64_t k = 0; k < width; ++k) {
+            out[i + k] = static_cast<T>(std::fma(step, static_cast<double>(k), base));
+        }
+    }
+    for (int64_t i = in_vectors; i < n; ++i) {
+        out[i] = static_cast<T>(std::fma(step, static_cast<double>(i), start));
     }
 }
 
@@ -39,22 +70,24 @@ void fill_value(const Tensor& out, const Scalar& value) {
 
 void fill_arange(const Tensor& out, const Scalar& start, const Scalar& step) {
     Unlocked unlocked(out.numel() >= kUnlockedFrom);
-    dispatch(out.dtype(), [&](auto zero) {
-        using T = decltype(zero);
-        using Wide = std::conditional_t<std::is_floating_point_v<T>, double, int64_t>;
-        Wide first = start.as<Wide>(), by = step.as<Wide>();
-        T* data = out.data<T>();
-        for (int64_t i = 0; i < out.numel(); ++i) {
-            data[i] = static_cast<T>(first + by * static_cast<Wide>(i));
+    if (out.dtype() == DType::Int64) {
+        auto by = static_cast<uint64_t>(step.as_int());  // wraps around without a fault
+        auto value = static_cast<uint64_t>(start.as_int());
+        for (int64_t i = 0; i < out.numel(); ++i, value += by) {
+            out.data<int64_t>()[i] = static_cast<int64_t>(value);
         }
-    });
+    } else if (out.dtype() == DType::Float64) {
+        fill_floating_range(out.data<double>(), out.numel(), start.as_double(), step.as_double());
+    } else {
+        fill_floating_range(out.data<float>(), out.numel(), start.as_double(), step.as_double());
+    }
 }
 
 void fill_linspace(const Tensor& out, const Scalar& start, const Scalar& end) {
     Unlocked unlocked(out.numel() >= kUnlockedFrom);
     dispatch(out.dtype(), [&](auto zero) {
         using T = decltype(zero);
-        fill_between(out.data<T>(), out.numel(), start, end, [](auto x) { return x; });
+        fill_between<Fused>(out.data<T>(), out.numel(), start, end, [](auto x) { return x; });
     });
 }
 
@@ -62,8 +95,9 @@ void fill_logspace(const Tensor& out, const Scalar& start, const Scalar& end, do
     Unlocked unlocked(out.numel() >= kUnlockedFrom);
     dispatch(out.dtype(), [&](auto zero) {
         using T = decltype(zero);
-        fill_between(out.data<T>(), out.numel(), start, end,
-                     [&](auto x) { return std::pow(base, static_cast<double>(x)); });
+        auto power = static_cast<Step<T>>(base);
+        fill_between<Rounded>(out.data<T>(), out.numel(), start, end,
+                              [&](auto x) { return std::pow(power, x); });
     });
 }
 

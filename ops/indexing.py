@@ -101,17 +101,6 @@ op(
     ),
 )
 op(
-    "index_fill(Tensor self, int dim, Tensor index, Scalar value) -> Tensor",
-    kind=STRUCTURAL,
-    kernel="index_fill",
-    vjp={"self": "index_fill(grad, dim, index, 0)", "index": None},
-    jvp={"self": "index_fill(self_t, dim, index, 0)"},
-    batch="shift_dims(dim)",
-    doc="`value` written at the entries `index` along `dim`.",
-    ref="torch.index_fill",
-    samples=_with_index({"dim": 1, "index": _integers(5, 2), "value": 2.5}),
-)
-op(
     "index_fill.tensor(Tensor self, int dim, Tensor index, Tensor value) -> Tensor",
     kind=STRUCTURAL,
     kernel="index_fill_tensor",
@@ -126,11 +115,22 @@ op(
         "value": "index_fill_tensor(_zeros(self.shape, self.dtype), dim, index, value_t)",
     },
     batch="shift_dims(dim)",
-    doc="The same with a value that may carry a gradient.",
+    doc="`value` (0-d) written at the entries `index` along `dim`.",
     ref="torch.index_fill",
     samples=_with_index(
         {"dim": 1, "index": _integers(5, 2), "value": lambda random: _array(random)}
     ),
+)
+op(
+    "index_fill(Tensor self, int dim, Tensor index, Scalar value) -> Tensor",
+    kind=STRUCTURAL,
+    kernel="index_fill",
+    vjp={"self": "index_fill(grad, dim, index, 0)", "index": None},
+    jvp={"self": "index_fill(self_t, dim, index, 0)"},
+    batch="shift_dims(dim)",
+    doc="The same with a number.",
+    ref="torch.index_fill",
+    samples=_with_index({"dim": 1, "index": _integers(5, 2), "value": 2.5}),
 )
 op(
     "_distinct_entries(Tensor self, int[] shape, int dim) -> Tensor",

@@ -116,9 +116,10 @@ CHAINRULE_CHANGE(index_copy, &index_copy_signature) {
     index_copy_inplace(a.tensor(0), a.integer(1, 0), a.tensor(2), a.tensor(3));
 } CHAINRULE_END
 
-CHAINRULE_CHANGE(index_fill, &fill_number_signature, &fill_tensor_signature) {
-    if (which == 0) index_fill_inplace(a.tensor(0), a.integer(1, 0), a.tensor(2), a.scalar(3, 0));
-    else index_fill_inplace(a.tensor(0), a.integer(1, 0), a.tensor(2), a.tensor(3));
+// A tensor may carry a gradient or a tangent, so it is not taken for its number.
+CHAINRULE_CHANGE(index_fill, &fill_tensor_signature, &fill_number_signature) {
+    if (which == 0) index_fill_inplace(a.tensor(0), a.integer(1, 0), a.tensor(2), a.tensor(3));
+    else index_fill_inplace(a.tensor(0), a.integer(1, 0), a.tensor(2), a.scalar(3, 0));
 } CHAINRULE_END
 
 CHAINRULE_CHANGE(scatter, &scatter_number_signature, &scatter_signature) {

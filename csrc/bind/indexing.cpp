@@ -97,7 +97,8 @@ public:
     bool plain() const { return plain_; }
     // The view; `fresh` asks for one even if nothing was cut off.
     Tensor view(bool fresh) const {
-        if (!plain_) return changed_ || !fresh ? tensor_ : ops::_alias(tensor_);
+        if (!changed_ && !fresh) return Tensor(Ref<TensorImpl>::share(origin_));
+        if (!plain_) return changed_ ? tensor_ : ops::_alias(tensor_);
         Tensor out = memory();
         set_view(*out, *origin_);
         return out;
@@ -257,7 +258,7 @@ void apply_tuple(Cursor& cursor, Advanced& advanced, PyObject* const* parts, Py_
     }
 }
 
-void apply(Cursor& cursor, Advanced& advanced, PyObject* key) {
+void apply(Cursor& cursor, Advanced& advanced, PyObject* key, bool reads) {
     int64_t index;
     if (PyTuple_Check(key)) {
         apply_tuple(cursor, advanced, PySequence_Fast_ITEMS(key), PyTuple_GET_SIZE(key));
@@ -278,7 +279,7 @@ void apply(Cursor& cursor, Advanced& advanced, PyObject* key) {
     if (PySlice_Check(key)) {
         check(cursor.ndim() > 0, ErrorKind::Index,
               "slice() cannot be applied to a 0-dim tensor.");
-        cursor.slice(0, key, true);
+        cursor.slice(0, key, reads);  // x[:] is a view of x
         return;
     }
     if (integer_key(key, &index)) {
@@ -328,14 +329,14 @@ void assign_part(Cursor& cursor, PyObject* self, PyObject* value) {
             fill_memory(*cursor.memory(), number);
             whole->storage->bump_version();
         } else {
-            fill_inplace(cursor.view(true), number);
+            fill_inplace(cursor.view(false), number);
         }
         return;
     }
     Tensor source = tensor_of(value);
     bool plain = cursor.plain() && plain_inplace({source.get()});
     if (plain) check_inplace(*whole, "copy_");
-    Tensor target = plain ? cursor.memory() : cursor.view(true);
+    Tensor target = plain ? cursor.memory() : cursor.view(false);
     source = without_leading(source, target.dim());
     if (!source->same_shape(*target)) source = ops::expand(source, target.shape());
     if (!plain) {
@@ -355,7 +356,7 @@ PyObject* tensor_getitem(PyObject* self, PyObject* key) {
     return guarded([&]() -> PyObject* {
         Cursor cursor(self);
         Advanced advanced;
-        apply(cursor, advanced, key);
+        apply(cursor, advanced, key, true);
         if (__builtin_expect(advanced.waiting.empty(), 1)) return wrap(cursor.view(true));
         Tensor view = cursor.view(false);
         IndexList list = finished(view, advanced);
@@ -371,12 +372,12 @@ int tensor_setitem(PyObject* self, PyObject* key, PyObject* value) {
         Cursor cursor(self);
         Advanced advanced;
         if (key == Py_True) cursor.unsqueeze(0);
-        else apply(cursor, advanced, key);
+        else apply(cursor, advanced, key, false);
         if (advanced.waiting.empty()) {
             assign_part(cursor, self, value);
             return 0;
         }
-        Tensor target = cursor.view(true);
+        Tensor target = cursor.view(false);
         IndexList list = finished(target, advanced);
         Tensor source = value_tensor(value, target.dtype());
         // The result of x[key] has as many dimensions as the indices' common shape adds.

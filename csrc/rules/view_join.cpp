@@ -96,7 +96,7 @@ TensorList meshgrid(const TensorList& tensors, const std::string& indexing) {
     check(!tensors.empty(), ErrorKind::Runtime, "meshgrid expects a non-empty TensorList");
     check(indexing == "ij" || indexing == "xy", ErrorKind::Runtime,
           "torch.meshgrid: indexing must be one of \"xy\" or \"ij\", but received: ", indexing);
-    // "xy" is "ij" with the first two inputs, and the first two dimensions, swapped.
+    // "xy" is "ij" of the first two inputs in the other order, given back in theirs.
     bool swap = indexing == "xy" && tensors.size() >= 2;
     TensorList inputs = tensors;
     if (swap) std::swap(inputs[0], inputs[1]);
@@ -113,8 +113,7 @@ TensorList meshgrid(const TensorList& tensors, const std::string& indexing) {
     for (size_t i = 0; i < inputs.size(); ++i) {
         Dims lone = Dims::filled(inputs.size(), 1);
         lone[i] = shape[i];
-        Tensor grid = ops::expand(ops::view(inputs[i], lone), shape);
-        out.push_back(swap ? ops::transpose(grid, 0, 1) : grid);
+        out.push_back(ops::expand(ops::view(inputs[i], lone), shape));
     }
     if (swap) std::swap(out[0], out[1]);
     return out;

@@ -25,7 +25,10 @@ public:
         capture_location(&call_->where);
     }
     ~GraphTask() {
-        for (const Edge& root : held_) unclaim(root.node);
+        // After an error, and of nodes that were not needed, claims are left.
+        for (size_t i = 0; claimed_count_ && i < claimed_nodes_.size(); ++i) {
+            if (claimed(claimed_nodes_[i])) forget(claimed_nodes_[i], state(claimed_nodes_[i]));
+        }
         for (const Edge& root : held_) root.node->release();
         call_->release();
     }
@@ -34,7 +37,12 @@ public:
 
     std::vector<Tensor> run(const std::vector<Edge>& roots, std::vector<Tensor> grads);
     int64_t id() const { return id_; }
-    bool will_execute(Node& node) { return claimed(&node) ? state(&node).needed : false; }
+    // Also true of nodes that ran already: they are claimed no more.
+    bool will_execute(Node& node) {
+        if (claimed(&node)) return state(&node).needed;
+        return std::find(claimed_nodes_.begin(), claimed_nodes_.end(), &node) !=
+               claimed_nodes_.end();
+    }
 
 private:
     struct Capture {
@@ -64,6 +72,7 @@ private:
         s->entered = false;
         s->grads = node->num_outputs() == 1 ? &s->single : new Tensor[node->num_outputs()];
         ++claimed_count_;
+        claimed_nodes_.push_back(node);
         return *s;
     }
     void forget(Node* node, Node::State& s) {
@@ -77,9 +86,9 @@ private:
 
     void discover(Node* root);
     void mark_needed(Node* root);
-    void unclaim(Node* root);
     void execute(Node* node);
     void deliver(Node* from, uint32_t input, Tensor grad);
+    void run_tensor_hooks(Node* node, Tensor* grads);
     void run_pre_hooks(Node* node, Tensor* grads);
     void push(Node* node);
     Node* pop();
@@ -90,7 +99,8 @@ private:
     std::vector<Tensor> results_;
     std::vector<Node*> ready_;
     std::vector<Node*> stack_;
-    std::vector<Edge> held_;
+    std::vector<Edge> held_;            // keeps all nodes of the call alive
+    std::vector<Node*> claimed_nodes_;
     std::unordered_map<Node*, std::unique_ptr<Node::State>> elsewhere_;
     size_t claimed_count_ = 0;
     BackwardCall* call_;
@@ -215,26 +225,9 @@ void GraphTask::mark_needed(Node* root) {
     }
 }
 
-// Clears claims that are left (after an error, or of nodes that were not needed).
-void GraphTask::unclaim(Node* root) {
-    if (claimed_count_ == 0 || !claimed(root)) return;
-    std::vector<Node*> stack{root};
-    std::unordered_map<Node*, bool> seen;  // executed nodes are no longer claimed but lead on
-    while (!stack.empty()) {
-        Node* node = stack.back();
-        stack.pop_back();
-        if (claimed(node)) forget(node, state(node));
-        for (uint32_t i = 0; i < node->num_inputs(); ++i) {
-            Node* next = node->edges()[i].node;
-            if (next && !seen[next]) {
-                seen[next] = true;
-                stack.push_back(next);
-            }
-        }
-    }
-}
-
-void GraphTask::run_pre_hooks(Node* node, Tensor* grads) {
+// Tensor hooks fire whenever the gradient of their tensor is computed, whether the node runs or
+// not; then the retained gradient is set.
+void GraphTask::run_tensor_hooks(Node* node, Tensor* grads) {
     if (node->is_accumulate_grad()) {
         TensorImpl& leaf = *static_cast<AccumulateGrad*>(node)->variable();
         if (leaf.extra && grads[0]) {
@@ -250,18 +243,22 @@ void GraphTask::run_pre_hooks(Node* node, Tensor* grads) {
         if (!grads[output]) continue;
         if (Tensor changed = hook->call(grads[output])) grads[output] = changed;
     }
-    if (!extra->pre_hooks.empty()) {
-        std::vector<Tensor> list(grads, grads + node->num_outputs());
-        for_each_hook(extra->pre_hooks, [&](NodePreHook& hook) { hook.call(list); });
-        for (uint32_t i = 0; i < node->num_outputs(); ++i) grads[i] = list[i];
-    }
     auto retained = extra->retained;
     for (auto& [output, tensor] : retained) {
         if (!grads[output]) continue;
-        if (tensor->grad) tensor->grad->release();
+        TensorImpl* old = tensor->grad;
         // The engine may add into or donate its own copy: what the user sees must not change.
         tensor->grad = engine_ops::clone_dense(grads[output], *tensor).leak();
+        if (old) old->release();
     }
+}
+
+void GraphTask::run_pre_hooks(Node* node, Tensor* grads) {
+    NodeExtra* extra = node->extra();
+    if (!extra || extra->pre_hooks.empty()) return;
+    std::vector<Tensor> list(grads, grads + node->num_outputs());
+    for_each_hook(extra->pre_hooks, [&](NodePreHook& hook) { hook.call(list); });
+    for (uint32_t i = 0; i < node->num_outputs(); ++i) grads[i] = list[i];
 }
 
 void GraphTask::deliver(Node* from, uint32_t input, Tensor grad) {
@@ -300,13 +297,14 @@ void GraphTask::execute(Node* node) {
         if (!inputs_.empty()) leads_on = s.entered;
         forget(node, s);
     }
-    if (node->extra() || node->is_accumulate_grad()) run_pre_hooks(node, in);
+    if (node->extra() || node->is_accumulate_grad()) run_tensor_hooks(node, in);
     if (__builtin_expect(!captures_.empty(), 0)) {
         for (const Capture& c : captures_) {
             if (c.node == node) results_[c.position] = in[c.index];
         }
         if (!options_.accumulate && !leads_on) return;
     }
+    if (__builtin_expect(node->extra() != nullptr, 0)) run_pre_hooks(node, in);
     for (uint32_t i = 0; i < inputs; ++i) {
         Node* next = node->edges()[i].node;
         wanted[i] = next && (inputs_.empty() || (claimed(next) && state(next).needed));

@@ -61,7 +61,11 @@ PyObject* get_grad_fn(PyObject* self, void*) {
 }
 PyObject* get_output_nr(PyObject* self, void*) { return PyLong_FromLong(of(self).output_index); }
 PyObject* get_version(PyObject* self, void*) {
-    return PyLong_FromUnsignedLong(of(self).storage->version);
+    return guarded([&] {
+        check(!(of(self).flags & kInference), ErrorKind::Runtime,
+              "Inference tensors do not track version counter.");
+        return PyLong_FromUnsignedLong(of(self).storage->version);
+    });
 }
 PyObject* get_base(PyObject* self, void*) {
     return guarded([&]() -> PyObject* {

@@ -67,7 +67,7 @@ public:
         PyTuple_SET_ITEM(args.get(), 0, Py_NewRef(context_.get()));
         for (uint32_t i = 0; i < num_outputs(); ++i) {
             Tensor grad = io.in[i];
-            if (!grad && c->materialize && differentiable[i]) {
+            if (!grad && c->materialize) {
                 grad = Tensor::zeros(meta(i).shape(), meta(i).dtype());
             }
             PyTuple_SET_ITEM(args.get(), 1 + i, checked(wrap_or_none(grad)).leak());
@@ -93,13 +93,13 @@ public:
             PyObject* item = PySequence_Fast_GET_ITEM(result.get(), i);
             if (!is_tensor_input[static_cast<size_t>(i)]) {
                 check(item == Py_None, ErrorKind::Runtime, "function ", name(),
-                      " returned a gradient different from None at position ", i + 1,
+                      " returned a gradient different than None at position ", i + 1,
                       ", but the corresponding forward input was not a Variable");
                 continue;
             }
-            check(item == Py_None || is_tensor(item), ErrorKind::Type, "function ", name(),
-                  " returned a ", Py_TYPE(item)->tp_name, " at position ", i + 1,
-                  "; expected a Tensor or None");
+            check(item == Py_None || is_tensor(item), ErrorKind::Runtime,
+                  "expected Variable or None (got ", Py_TYPE(item)->tp_name,
+                  "): backward of ", name(), " returned it at position ", i + 1);
             if (item != Py_None && io.needs(input)) io.out[input] = tensor_of(item);
             ++input;
         }
@@ -404,6 +404,12 @@ void apply_at(Call& call) {
     Py_ssize_t count = PyTuple_GET_SIZE(call.outputs.get());
     node.set_outputs(static_cast<uint32_t>(count));
     node.differentiable.assign(static_cast<size_t>(count), false);
+    PyObject* dirty = context_of(node.context())->dirty;
+    for (Py_ssize_t i = 0; dirty && i < PyTuple_GET_SIZE(dirty); ++i) {
+        check(position_of(call.outputs.get(), PyTuple_GET_ITEM(dirty, i)) >= 0, ErrorKind::Runtime,
+              "Some elements marked as dirty during the forward method were not returned as output. "
+              "The inputs that are modified inplace must all be outputs of the Function.");
+    }
     PyRef connected = checked(PyTuple_New(count));
     if (record) save_tensors(call);
     for (Py_ssize_t i = 0; i < count; ++i) {

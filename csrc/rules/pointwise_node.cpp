@@ -67,7 +67,7 @@ public:
     }
 
     const char* name() const override { return op_.node_name; }
-    const char* formula(uint32_t i) const override { return op_.vjp[input_operand(i)].formula; }
+    const char* formula(uint32_t i) const override { return op_.vjp[i].formula; }
 
     void release_saved() override {
         for (int i = 0; i < std::popcount(tensors_); ++i) tail()[i].reset();
@@ -93,15 +93,6 @@ public:
     }
 
 private:
-    // Inputs of the node are the tensor operands, in order.
-    int input_operand(uint32_t input) const {
-        int seen = -1;
-        for (int i = 0; i < op_.num_operands; ++i) {
-            if (edge_mask & (1 << i)) ++seen;
-            if (seen == static_cast<int>(input)) return i;
-        }
-        return 0;
-    }
     Saved* tail() const {
         auto* self = const_cast<PointwiseNode*>(this);
         return reinterpret_cast<Saved*>(self->edges() + num_inputs());
@@ -142,7 +133,7 @@ private:
         if (params_) std::copy(param_tail(), param_tail() + op_.num_params, args.params);
         for (uint32_t k = 0; k < num_inputs(); ++k) {
             if (!io.needs(k)) continue;
-            const PointwiseVjp& vjp = op_.vjp[input_operand(k)];
+            const PointwiseVjp& vjp = op_.vjp[k];
             if (unchanged(vjp)) io.out[k] = io.in[0];
             else if (vjp.kind == PointwiseVjp::Kind::Formula) {
                 io.out[k] = vjp.differentiable(args).tensor();
@@ -155,7 +146,7 @@ private:
     void backward_fused(GradIO& io) {
         for (uint32_t k = 0; k < num_inputs(); ++k) {
             if (!io.needs(k)) continue;
-            const PointwiseVjp& vjp = op_.vjp[input_operand(k)];
+            const PointwiseVjp& vjp = op_.vjp[k];
             bool last = true;  // nobody after this input reads the gradient
             for (uint32_t j = k + 1; j < num_inputs(); ++j) last &= !io.needs(j);
             if (unchanged(vjp)) {
@@ -207,10 +198,6 @@ private:
         return out;
     }
 
-public:
-    uint8_t edge_mask = 0;
-
-private:
     const PointwiseOp& op_;
     uint8_t tensors_;
     uint8_t scalars_;
@@ -227,26 +214,20 @@ bool saves_operand(const PointwiseOp& op, const Operand* operands, const Scalar*
 Ref<Node> make_pointwise_node(const PointwiseOp& op, const Operand* operands, const Operand* saved,
                               const Scalar* params) {
     Uses uses = uses_of(op, operands, params);
-    uint8_t tensors = uses.mask & kUsesOut, scalars = 0, edges = 0;
-    uint32_t num_inputs = 0;
+    uint8_t tensors = uses.mask & kUsesOut, scalars = 0;
     for (int i = 0; i < op.num_operands; ++i) {
-        if (operands[i].tensor) {
-            edges |= static_cast<uint8_t>(1 << i);
-            ++num_inputs;
-        }
         if (!(uses.mask & (1 << i))) continue;
         if (operands[i].tensor) tensors |= static_cast<uint8_t>(1 << i);
         else scalars |= static_cast<uint8_t>(1 << i);
     }
     size_t tail =
         PointwiseNode::tail_bytes(tensors, scalars, uses.params ? op.num_params : 0);
-    auto node = Node::create_with_tail<PointwiseNode>(num_inputs, tail, op, tensors, scalars,
+    auto node = Node::create_with_tail<PointwiseNode>(op.num_operands, tail, op, tensors, scalars,
                                                       uses.params);
-    node->edge_mask = edges;
     node->init(saved, params);
-    uint32_t k = 0;
-    for (int i = 0; i < op.num_operands; ++i) {
-        if (operands[i].tensor) node->set_edge(k++, edge_of(*operands[i].tensor));
+    // One input per operand, also for numbers: torch shows (None, 0) there.
+    for (uint32_t i = 0; i < op.num_operands; ++i) {
+        if (operands[i].tensor) node->set_edge(i, edge_of(*operands[i].tensor));
     }
     node->remember_location();
     return Ref<Node>::steal(node.leak());

@@ -344,7 +344,8 @@ def test_hook_closures_are_freed_with_their_graph():
     x.register_hook(lambda g, keep=witness: None)
     y.sum().backward()
     del x, y, witness
-    gc.collect()
+    gc.collect()  # y and its graph,
+    gc.collect()  # then x, which that graph held
     assert gone() is None
 
 
@@ -359,7 +360,8 @@ def test_cycle_through_a_hook_closure_is_collected():
     x.register_hook(lambda g, keep=witness, own=x: None)
     y.sum().backward()
     del x, y, witness
-    gc.collect()
+    gc.collect()  # y and its graph,
+    gc.collect()  # then x, which that graph held
     assert gone() is None
 
 

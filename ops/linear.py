@@ -314,9 +314,7 @@ op(
     doc="Sum of the diagonal of a matrix.",
     ref="numpy.trace",
     samples=cases(
-        lambda random: [
-            ((random.uniform(-1, 1, s),), {}) for s in ((3, 3), (2, 4), (4, 2), (0, 3))
-        ]
+        lambda random: [((random.uniform(-1, 1, s),), {}) for s in ((3, 3), (2, 4), (4, 2), (0, 3))]
     ),
 )
 op(

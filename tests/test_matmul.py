@@ -1,9 +1,10 @@
 """Matrix products beside NumPy and torch: values, gradients of first and second order, tangents."""
 
-import chainrule
 import numpy as np
 import pytest
 from oracle import assert_same, compare
+
+import chainrule
 
 RNG = np.random.default_rng(3)
 

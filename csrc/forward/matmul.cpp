@@ -30,11 +30,13 @@ struct Layout {
 
 bool find_layout(const Matrix& m, Layout* out) {
     const int64_t rows = m.rows, cols = m.cols;
-    if ((m.col_stride == 1 || cols <= 1) && (rows <= 1 || m.row_stride >= std::max<int64_t>(1, cols))) {
+    if ((m.col_stride == 1 || cols <= 1) &&
+        (rows <= 1 || m.row_stride >= std::max<int64_t>(1, cols))) {
         *out = {'n', rows <= 1 ? std::max<int64_t>(1, cols) : m.row_stride};
         return true;
     }
-    if ((m.row_stride == 1 || rows <= 1) && (cols <= 1 || m.col_stride >= std::max<int64_t>(1, rows))) {
+    if ((m.row_stride == 1 || rows <= 1) &&
+        (cols <= 1 || m.col_stride >= std::max<int64_t>(1, rows))) {
         *out = {'t', cols <= 1 ? std::max<int64_t>(1, rows) : m.col_stride};
         return true;
     }
@@ -108,11 +110,16 @@ void multiply(const Matrix& a, Layout la, const Matrix& b, Layout lb, const Scal
 
 const char* c_name(DType dtype) {  // as C++ compilers name it, which torch's messages show
     switch (dtype) {
-        case DType::Float32: return "float";
-        case DType::Float64: return "double";
-        case DType::Int64: return "long int";
-        case DType::Bool: return "bool";
-        default: return dtype_name(dtype);
+        case DType::Float32:
+            return "float";
+        case DType::Float64:
+            return "double";
+        case DType::Int64:
+            return "long int";
+        case DType::Bool:
+            return "bool";
+        default:
+            return dtype_name(dtype);
     }
 }
 
@@ -170,8 +177,8 @@ void check_expandable(const Tensor& self, const Dims& target) {
         const size_t d = target.size() - n + i;
         check(self->sizes()[i] == target[d] || self->sizes()[i] == 1, ErrorKind::Runtime,
               "The expanded size of the tensor (", target[d], ") must match the existing size (",
-              self->sizes()[i], ") at non-singleton dimension ", d, ".  Target sizes: ",
-              to_string(target), ".  Tensor sizes: ", to_string(self.shape()));
+              self->sizes()[i], ") at non-singleton dimension ", d,
+              ".  Target sizes: ", to_string(target), ".  Tensor sizes: ", to_string(self.shape()));
     }
 }
 
@@ -215,11 +222,11 @@ namespace {
 Tensor multiply_vector(const Tensor& mat, const Tensor& vec, const Tensor& added,
                        const Scalar& beta, const Scalar& alpha) {
     check(mat.dim() == 2 && vec.dim() == 1, ErrorKind::Runtime,
-          "vector + matrix @ vector expected, got ", added ? added.dim() : 1, ", ", mat.dim(),
-          ", ", vec.dim(), "; matmul takes any number of dimensions");
+          "vector + matrix @ vector expected, got ", added ? added.dim() : 1, ", ", mat.dim(), ", ",
+          vec.dim(), "; matmul takes any number of dimensions");
     const int64_t m = mat->sizes()[0], k = mat->sizes()[1];
-    check(k == vec.numel() && (!added || added.dim() == 0 || added.numel() == m ||
-                               added.numel() == 1),
+    check(k == vec.numel() &&
+              (!added || added.dim() == 0 || added.numel() == m || added.numel() == 1),
           ErrorKind::Runtime, "size mismatch, got input (", added ? added.numel() : m, "), mat (",
           m, "x", k, "), vec (", vec.numel(), ")");
     check(mat.dtype() == vec.dtype() && (!added || added.dtype() == vec.dtype()),
@@ -310,13 +317,11 @@ void run_batches(const Batch& batch, size_t dim, const Matrix& a, Layout la, con
     }
 }
 
-Dims batch_shape(const Tensor& t) {
-    return Dims(t->sizes(), static_cast<size_t>(t.dim() - 2));
-}
+Dims batch_shape(const Tensor& t) { return Dims(t->sizes(), static_cast<size_t>(t.dim() - 2)); }
 
 // out (batch dimensions, rows of a, columns of b) = alpha * a b + beta * out
-void multiply_batches(const Tensor& self, const Tensor& mat2, bool ta, bool tb,
-                      const Scalar& alpha, const Scalar& beta, const Tensor& out) {
+void multiply_batches(const Tensor& self, const Tensor& mat2, bool ta, bool tb, const Scalar& alpha,
+                      const Scalar& beta, const Tensor& out) {
     if (out.numel() == 0) return;
     Tensor keep_a, keep_b;
     Layout la, lb;
@@ -340,8 +345,7 @@ void multiply_batches(const Tensor& self, const Tensor& mat2, bool ta, bool tb,
         using T = decltype(zero);
         T* to = out.data<T>();
         run_batches<T>(batch, 0, a, la, reinterpret_cast<const T*>(a.tensor->data), b, lb,
-                       reinterpret_cast<const T*>(b.tensor->data), alpha.as<T>(), beta.as<T>(),
-                       to);
+                       reinterpret_cast<const T*>(b.tensor->data), alpha.as<T>(), beta.as<T>(), to);
     };
     if (out.dtype() == DType::Float32) run(float{});
     else if (out.dtype() == DType::Float64) run(double{});
@@ -376,8 +380,8 @@ Tensor bmm(const Tensor& self, const Tensor& mat2) {
 }
 
 Tensor bmm_broadcast(const Tensor& self, const Tensor& mat2, bool transposed, bool transposed2) {
-    check(self.dim() >= 2 && mat2.dim() >= 2, ErrorKind::Runtime,
-          "_bmm: expects matrices, got ", self.dim(), "D and ", mat2.dim(), "D");
+    check(self.dim() >= 2 && mat2.dim() >= 2, ErrorKind::Runtime, "_bmm: expects matrices, got ",
+          self.dim(), "D and ", mat2.dim(), "D");
     Dims shape = broadcast_shapes(batch_shape(self), batch_shape(mat2));
     auto size = [](const Tensor& t, bool transposed_too, int i) {
         return t->sizes()[t.dim() - 2 + (transposed_too ? 1 - i : i)];
@@ -403,8 +407,8 @@ Tensor baddbmm(const Tensor& self, const Tensor& batch1, const Tensor& batch2, c
     Dims shape = check_bmm(batch1, batch2);
     check_expandable(self, shape);
     check(self.dtype() == batch1.dtype(), ErrorKind::Runtime,
-          "Input dtypes must be the same, got: input ", c_name(self.dtype()), ", batch1: ",
-          c_name(batch1.dtype()), ", batch2: ", c_name(batch2.dtype()), kConvert);
+          "Input dtypes must be the same, got: input ", c_name(self.dtype()),
+          ", batch1: ", c_name(batch1.dtype()), ", batch2: ", c_name(batch2.dtype()), kConvert);
     Tensor out = Tensor::empty(shape, batch1.dtype());
     const bool read = !is_zero(beta);
     if (read) broadcast_into(out, self);
@@ -465,36 +469,6 @@ Tensor linear(const Tensor& input, const Tensor& weight, const Tensor& bias) {
         broadcast_into(out, bias);
     }
     multiply(a, la, b, lb, 1, bias ? 1 : 0, *out);
-    return out;
-}
-
-Tensor trace(const Tensor& self) {
-    check(self.dim() == 2, ErrorKind::Runtime, "trace: expected a matrix, but got tensor with dim ",
-          self.dim());
-    check(is_enabled(self.dtype()), ErrorKind::NotImplemented, "trace: Chainrule has no kernels ",
-          "for torch.", dtype_name(self.dtype()), " yet");
-    const int64_t n = std::min(self->sizes()[0], self->sizes()[1]);
-    const int64_t step = self->strides()[0] + self->strides()[1];
-    const DType type = is_integral(self.dtype()) ? DType::Int64 : self.dtype();
-    Tensor out = Tensor::empty({}, type);
-    dispatch(self.dtype(), [&](auto zero) {
-        using T = decltype(zero);
-        using Sum = std::conditional_t<std::is_integral_v<T>, int64_t, double>;
-        Sum sum = 0;
-        for (int64_t i = 0; i < n; ++i) sum += static_cast<Sum>(self.data<T>()[i * step]);
-        using Out = std::conditional_t<std::is_integral_v<T>, int64_t, T>;
-        *out.data<Out>() = static_cast<Out>(sum);
-    });
-    return out;
-}
-
-Tensor trace_back(const Tensor& self, const Dims& size) {
-    Tensor out = Tensor::zeros(size, self.dtype());
-    const int64_t n = std::min(size[0], size[1]);
-    dispatch(self.dtype(), [&](auto zero) {
-        using T = decltype(zero);
-        for (int64_t i = 0; i < n; ++i) out.data<T>()[i * (size[1] + 1)] = *self.data<T>();
-    });
     return out;
 }
 

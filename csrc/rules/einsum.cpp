@@ -242,7 +242,8 @@ Tensor contract(Tensor a, Tensor b, const std::vector<bool>& sums) {
     b = ops::permute(b, order_b);
     Tensor product;
     if (both.empty()) {
-        product = ops::mm(ops::reshape(a, {sizes[1], sizes[3]}), ops::reshape(b, {sizes[3], sizes[2]}));
+        product =
+            ops::mm(ops::reshape(a, {sizes[1], sizes[3]}), ops::reshape(b, {sizes[3], sizes[2]}));
     } else {
         product = ops::bmm(ops::reshape(a, {sizes[0], sizes[1], sizes[3]}),
                            ops::reshape(b, {sizes[0], sizes[3], sizes[2]}));

@@ -108,7 +108,8 @@ Tensor tensordot(const Tensor& self, const Tensor& other, const Dims& dims_self,
     Tensor a = self, b = other;
     Dims da, db;
     for (size_t i = 0; i < dims_self.size(); ++i) {
-        const int64_t x = wrap_dim(dims_self[i], self.dim()), y = wrap_dim(dims_other[i], other.dim());
+        const int64_t x = wrap_dim(dims_self[i], self.dim()),
+                      y = wrap_dim(dims_other[i], other.dim());
         const int64_t size = self.size(x), size2 = other.size(y);
         check(size == size2 || size == 1 || size2 == 1, ErrorKind::Runtime,
               "contracted dimensions need to match, but first has size ", size, " in dim ",
@@ -158,8 +159,9 @@ Tensor linalg_cross(const Tensor& self, const Tensor& other, int64_t dim) {
     check(self.dim() == other.dim(), ErrorKind::Runtime,
           "linalg.cross: inputs must have the same number of dimensions.");
     const int64_t d = wrap_dim(dim, self.dim());
-    check(self.size(d) == 3 && other.size(d) == 3, ErrorKind::Runtime, "linalg.cross: inputs dimension ",
-          dim, " must have length 3. Got ", self.size(d), " and ", other.size(d));
+    check(self.size(d) == 3 && other.size(d) == 3, ErrorKind::Runtime,
+          "linalg.cross: inputs dimension ", dim, " must have length 3. Got ", self.size(d),
+          " and ", other.size(d));
     const Dims at = {d};
     Tensor first = ops::mul(ops::roll(self, Dims{-1}, at), ops::roll(other, Dims{-2}, at));
     return ops::sub(first, ops::mul(ops::roll(self, Dims{-2}, at), ops::roll(other, Dims{-1}, at)));
@@ -177,18 +179,17 @@ Tensor cross(const Tensor& self, const Tensor& other, const std::optional<int64_
 Tensor cdist(const Tensor& x1, const Tensor& x2, double p,
              const std::optional<std::string>& compute_mode) {
     static const char* const modes[] = {"use_mm_for_euclid_dist_if_necessary",
-                                        "use_mm_for_euclid_dist",
-                                        "donot_use_mm_for_euclid_dist"};
-    check(!compute_mode || std::find(std::begin(modes), std::end(modes), *compute_mode) !=
-                               std::end(modes),
+                                        "use_mm_for_euclid_dist", "donot_use_mm_for_euclid_dist"};
+    check(!compute_mode ||
+              std::find(std::begin(modes), std::end(modes), *compute_mode) != std::end(modes),
           ErrorKind::Value, compute_mode.value_or(""), " is not a valid value for compute_mode");
-    check(x1.dim() >= 2, ErrorKind::Runtime, "cdist only supports at least 2D tensors, X1 got: ",
-          x1.dim(), "D");
-    check(x2.dim() >= 2, ErrorKind::Runtime, "cdist only supports at least 2D tensors, X2 got: ",
-          x2.dim(), "D");
+    check(x1.dim() >= 2, ErrorKind::Runtime,
+          "cdist only supports at least 2D tensors, X1 got: ", x1.dim(), "D");
+    check(x2.dim() >= 2, ErrorKind::Runtime,
+          "cdist only supports at least 2D tensors, X2 got: ", x2.dim(), "D");
     check(x1.size(-1) == x2.size(-1), ErrorKind::Runtime,
-          "X1 and X2 must have the same number of columns. X1: ", x1.size(-1), " X2: ",
-          x2.size(-1));
+          "X1 and X2 must have the same number of columns. X1: ", x1.size(-1),
+          " X2: ", x2.size(-1));
     check(is_floating(x1.dtype()), ErrorKind::Runtime,
           "cdist only supports floating-point dtypes, X1 got: ", dtype_name(x1.dtype()));
     check(is_floating(x2.dtype()), ErrorKind::Runtime,

@@ -1,0 +1,231 @@
+#include "ops.h"
+
+// Softmax and losses made of other operators, and their derivative rules.
+namespace chainrule::composite {
+
+namespace {
+
+Tensor sum_along(const Tensor& t, int64_t dim) { return ops::sum(t, Dims{dim}, true); }
+
+Tensor converted(const Tensor& t, const std::optional<DType>& dtype) {
+    return dtype && *dtype != t.dtype() ? ops::_to_dtype(t, dtype) : t;
+}
+
+}  // namespace
+
+// Softmax ---------------------------------------------------------------------------------------
+
+Tensor softmax(const Tensor& self, int64_t dim, const std::optional<DType>& dtype) {
+    return ops::_softmax(converted(self, dtype), dim);
+}
+
+Tensor log_softmax(const Tensor& self, int64_t dim, const std::optional<DType>& dtype) {
+    return ops::_log_softmax(converted(self, dtype), dim);
+}
+
+Tensor softmin(const Tensor& self, int64_t dim, const std::optional<DType>& dtype) {
+    return ops::_softmax(ops::neg(converted(self, dtype)), dim);
+}
+
+Tensor softmax_backward_grad_y(const Tensor& h, const Tensor& g, const Tensor& y, int64_t dim) {
+    Tensor centred = ops::sub(g, sum_along(ops::mul(g, y), dim));
+    return ops::sub(ops::mul(h, centred), ops::mul(g, sum_along(ops::mul(h, y), dim)));
+}
+
+Tensor log_softmax_adjoint(const Tensor& h, const Tensor& y, int64_t dim) {
+    return ops::sub(h, sum_along(ops::mul(h, ops::exp(y)), dim));
+}
+
+// Losses of classes -----------------------------------------------------------------------------
+
+Tensor nll_loss(const Tensor& self, const Tensor& target, const Tensor& weight,
+                const std::string& reduction, int64_t ignore_index) {
+    return std::get<0>(ops::_nll_loss(self, target, weight, reduction, ignore_index));
+}
+
+Tensor loss_tangent(const Tensor& self, const std::string& reduction) {
+    return reduction == "none" ? self : ops::sum(self);
+}
+
+namespace {
+
+Tensor reduced(const Tensor& self, const std::string& reduction) {
+    if (reduction == "mean") return ops::mean(self);
+    if (reduction == "sum") return ops::sum(self);
+    check(reduction == "none", ErrorKind::Value, reduction,
+          " is not a valid value for reduction: it is 'none', 'mean' or 'sum'");
+    return self;
+}
+
+// The class dimension of scores (C), (N, C) or (N, C, ...).
+int64_t class_dim(const Tensor& scores) { return scores.dim() == 1 ? 0 : 1; }
+
+Tensor weighted(const Tensor& log_prob, const Tensor& weight) {
+    if (!weight) return log_prob;
+    check(weight.dim() == 1 && weight.numel() == log_prob.size(class_dim(log_prob)),
+          ErrorKind::Runtime, "cross_entropy: weight tensor should be defined either for all ",
+          log_prob.size(class_dim(log_prob)),
+          " classes or no classes but got weight tensor of "
+          "shape: ",
+          to_string(weight.shape()));
+    Dims shape = Dims::filled(static_cast<size_t>(log_prob.dim()), 1);
+    shape[static_cast<size_t>(class_dim(log_prob))] = weight.numel();
+    return ops::mul(log_prob, ops::reshape(weight, shape));
+}
+
+Tensor probability_loss(const Tensor& log_prob, Tensor target, const Tensor& weight,
+                        const std::string& reduction, double smoothing) {
+    const int64_t dim = class_dim(log_prob), classes = log_prob.size(dim);
+    if (smoothing > 0) {
+        target = ops::add(ops::mul(target, Scalar(1 - smoothing)),
+                          Scalar(smoothing / static_cast<double>(classes)));
+    }
+    Tensor product = weighted(ops::mul(log_prob, target), weight);
+    if (reduction == "none") return ops::neg(ops::sum(product, Dims{dim}));
+    Tensor total = ops::neg(ops::sum(product));
+    if (reduction == "sum") return total;
+    const double rows = classes ? static_cast<double>(log_prob.numel() / classes) : 0;
+    return ops::div(total, Scalar(rows));
+}
+
+}  // namespace
+
+Tensor cross_entropy(const Tensor& self, const Tensor& target, const Tensor& weight,
+                     const std::string& reduction, int64_t ignore_index, double label_smoothing) {
+    check(label_smoothing >= 0 && label_smoothing <= 1, ErrorKind::Runtime,
+          "label_smoothing must be between 0.0 and 1.0. Got: ", label_smoothing);
+    check(reduction == "none" || reduction == "mean" || reduction == "sum", ErrorKind::Value,
+          reduction, " is not a valid value for reduction: it is 'none', 'mean' or 'sum'");
+    check(self.dim() >= 1, ErrorKind::Value, "Expected 1 or more dimensions (got 0)");
+    const int64_t dim = class_dim(self);
+    if (self->same_shape(*target)) {
+        check(is_floating(target.dtype()), ErrorKind::Runtime,
+              "Expected floating point type for target with class probabilities, got ",
+              dtype_name(target.dtype()), ". For class indices leave out the class dimension");
+        check(ignore_index < 0, ErrorKind::Runtime,
+              "ignore_index is not supported for floating point target");
+        return probability_loss(ops::_log_softmax(self, dim), target, weight, reduction,
+                                label_smoothing);
+    }
+    Tensor log_prob = ops::_log_softmax(self, dim);
+    auto [loss, total_weight] = ops::_nll_loss(log_prob, target, weight, reduction, ignore_index);
+    if (label_smoothing == 0) return loss;
+    // The same share of every class, for targets that are not ignored.
+    Tensor smooth = ops::neg(ops::sum(weighted(log_prob, weight), Dims{dim}));
+    Tensor ignored = ops::eq(target, Scalar(ignore_index));
+    if (smooth.dim() == 0 && ignored.dim() == 1) ignored = ops::reshape(ignored, Dims{});
+    smooth = ops::masked_fill(smooth, ignored, Scalar(0));
+    if (reduction != "none") smooth = ops::sum(smooth);
+    if (reduction == "mean") smooth = ops::div(smooth, total_weight);
+    const double share = label_smoothing / static_cast<double>(self.size(dim));
+    return ops::add(ops::mul(loss, Scalar(1 - label_smoothing)), ops::mul(smooth, Scalar(share)));
+}
+
+// Losses of two tensors -------------------------------------------------------------------------
+
+namespace {
+
+// What the mean divides the gradient by, of n elements.
+Scalar scale_of(const Tensor& a, const Tensor& b, const std::string& reduction) {
+    if (reduction != "mean") return Scalar(1.0);
+    int64_t n = a.numel();
+    if (!a->same_shape(*b)) {
+        n = 1;
+        for (int64_t s : broadcast_shapes(a.shape(), b.shape())) n *= s;
+    }
+    return Scalar(1 / static_cast<double>(n));
+}
+
+}  // namespace
+
+Tensor mse_grad_self(const Tensor& g, const Tensor& self, const Tensor& target,
+                     const std::string& reduction) {
+    return ops::_mse_backward(g, self, target, scale_of(self, target, reduction));
+}
+Tensor mse_grad_target(const Tensor& g, const Tensor& self, const Tensor& target,
+                       const std::string& reduction) {
+    return mse_grad_self(g, target, self, reduction);
+}
+
+Tensor smooth_l1_grad_self(const Tensor& g, const Tensor& self, const Tensor& target,
+                           const std::string& reduction, const Scalar& beta) {
+    return ops::_smooth_l1_backward(g, self, target, scale_of(self, target, reduction), beta);
+}
+Tensor smooth_l1_grad_target(const Tensor& g, const Tensor& self, const Tensor& target,
+                             const std::string& reduction, const Scalar& beta) {
+    return smooth_l1_grad_self(g, target, self, reduction, beta);
+}
+
+Tensor huber_grad_self(const Tensor& g, const Tensor& self, const Tensor& target,
+                       const std::string& reduction, const Scalar& delta) {
+    return ops::_huber_backward(g, self, target, scale_of(self, target, reduction), delta);
+}
+Tensor huber_grad_target(const Tensor& g, const Tensor& self, const Tensor& target,
+                         const std::string& reduction, const Scalar& delta) {
+    return huber_grad_self(g, target, self, reduction, delta);
+}
+
+Tensor binary_cross_entropy_grad_self(const Tensor& g, const Tensor& self, const Tensor& target,
+                                      const std::string& reduction) {
+    return ops::_binary_cross_entropy_backward(g, self, target, scale_of(self, target, reduction));
+}
+Tensor binary_cross_entropy_grad_target(const Tensor& g, const Tensor& self, const Tensor& target,
+                                        const std::string& reduction) {
+    Tensor miss = ops::log(ops::rsub(self, Scalar(1)));
+    Tensor scaled = ops::mul(g, scale_of(self, target, reduction));
+    return ops::mul(scaled, ops::sub(miss, ops::log(self)));
+}
+
+Tensor binary_cross_entropy_with_logits_grad_self(const Tensor& g, const Tensor& self,
+                                                  const Tensor& target,
+                                                  const std::string& reduction) {
+    return ops::_binary_cross_entropy_with_logits_backward(g, self, target,
+                                                           scale_of(self, target, reduction));
+}
+Tensor binary_cross_entropy_with_logits_grad_target(const Tensor& g, const Tensor& self,
+                                                    const Tensor& target,
+                                                    const std::string& reduction) {
+    return ops::mul(ops::mul(g, scale_of(self, target, reduction)), ops::neg(self));
+}
+
+Tensor l1_loss(const Tensor& self, const Tensor& target, const std::string& reduction) {
+    return reduced(ops::abs(ops::sub(self, target)), reduction);
+}
+
+Tensor kl_div(const Tensor& self, const Tensor& target, const std::string& reduction,
+              bool log_target) {
+    Tensor loss = log_target ? ops::mul(ops::exp(target), ops::sub(target, self))
+                             : ops::sub(ops::xlogy(target, target), ops::mul(target, self));
+    return reduced(loss, reduction);
+}
+
+Tensor binary_cross_entropy(const Tensor& self, const Tensor& target, const Tensor& weight,
+                            const std::string& reduction) {
+    check(self->same_shape(*target), ErrorKind::Value, "Using a target size (torch.Size(",
+          to_string(target.shape()), ")) that is different to the input size (torch.Size(",
+          to_string(self.shape()), ")) is deprecated. Please ensure they have the same size.");
+    if (!weight) return ops::_binary_cross_entropy(self, target, reduction);
+    return reduced(ops::mul(ops::_binary_cross_entropy(self, target, "none"), weight), reduction);
+}
+
+Tensor binary_cross_entropy_with_logits(const Tensor& self, const Tensor& target,
+                                        const Tensor& weight, const Tensor& pos_weight,
+                                        const std::string& reduction) {
+    check(self->same_shape(*target), ErrorKind::Value, "Target size (torch.Size(",
+          to_string(target.shape()), ")) must be the same as input size (torch.Size(",
+          to_string(self.shape()), "))");
+    if (!weight && !pos_weight) {
+        return ops::_binary_cross_entropy_with_logits(self, target, reduction);
+    }
+    Tensor loss;
+    if (pos_weight) {
+        Tensor factor = ops::add(ops::mul(ops::sub(pos_weight, Scalar(1)), target), Scalar(1));
+        loss = ops::sub(ops::mul(ops::rsub(target, Scalar(1)), self),
+                        ops::mul(factor, ops::_logsigmoid(self)));
+    } else {
+        loss = ops::_binary_cross_entropy_with_logits(self, target, "none");
+    }
+    return reduced(weight ? ops::mul(loss, weight) : loss, reduction);
+}
+
+}  // namespace chainrule::composite

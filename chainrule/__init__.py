@@ -31,9 +31,11 @@ _SUBMODULES = (
     "nn",
     "optim",
     "random",
+    "return_types",
     "serialization",
     "testing",
     "utils",
+    "version",
 )
 # Names that live in a module which is not worth loading before they are used.
 _LAZY = {

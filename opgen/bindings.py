@@ -64,11 +64,21 @@ def python_signature(o: Operator) -> str:
     return f"({', '.join(parts)})"
 
 
+def takes_number(o: Operator, i: int) -> bool:
+    """Whether parameter i is an operand for which a number may stand."""
+    p = o.params[i]
+    if not o.pointwise or p.type != "Tensor":
+        return False
+    if i == 0 and o.number_self:
+        return True
+    return i > 0 if o.number_operands is None else p.name in o.number_operands
+
+
 def _signature(o: Operator) -> list[str]:
     specs = []
     for i, p in enumerate(o.params):
         kind = SPEC_TYPES[p.type]
-        if o.pointwise and p.type == "Tensor" and (i > 0 or o.number_self):
+        if takes_number(o, i):
             kind = "TensorOrNumber"
         has_default = "true" if p.default is not None else "false"
         keyword = "true" if p.keyword_only else "false"
@@ -95,7 +105,22 @@ def _arguments(o: Operator) -> str:
     return ", ".join(parts)
 
 
+def _checks(o: Operator) -> str:
+    """Statements that refuse arguments of right types but wrong forms."""
+    names = [p.name for p in o.params]
+    if not o.mask:
+        return ""
+    text = f'check_mask("{o.name}", a.operand({names.index(o.mask)})); '
+    if o.name == "masked_fill":
+        text += f"check_fill_value(a.operand({names.index('value')})); "
+    return text
+
+
 def _call(o: Operator) -> str:
+    return _checks(o) + _plain_call(o)
+
+
+def _plain_call(o: Operator) -> str:
     if o.pointwise and len(o.tensors) + len(o.numbers) == len(o.params):
         operands = ", ".join(f"a.operand({i})" for i, p in enumerate(o.params) if p.is_tensor)
         params = ", ".join(
@@ -104,19 +129,32 @@ def _call(o: Operator) -> str:
         return (
             f"return call_pointwise(ops::{o.cname}_op, a, {{{operands}}}, {{{params or 'Scalar()'}}});"
         )
-    names = [label for _, label in o.returns]
     if len(o.returns) > 1:
         return f"return wrap_named(fields_{o.cname}, ops::{o.cname}({_arguments(o)}));"
-    del names
     return f"return wrap_result(ops::{o.cname}({_arguments(o)}));"
 
 
 def _inplace_call(o: Operator) -> str:
+    if o.inplace == "geometry":
+        return (
+            f'check_inplace(*a.tensor(0), "{o.name}_"); '
+            f"take_geometry(a.tensor(0), ops::{o.cname}({_arguments(o)})); "
+            "return Py_NewRef(a.value(0));"
+        )
+    if not o.pointwise:
+        first, _, rest = _arguments(o).partition(", ")
+        assert first == "a.tensor(0)", o.where
+        arguments = "before" + (f", {rest}" if rest else "")
+        return (
+            f'Tensor before = value_before(a.tensor(0), "{o.name}_"); '
+            f'assign_inplace(a.tensor(0), ops::{o.cname}({arguments}), "{o.name}_"); '
+            "return Py_NewRef(a.value(0));"
+        )
     operands = ", ".join(f"a.operand({i})" for i, p in enumerate(o.params) if p.is_tensor)
     params = ", ".join(
         f"a.scalar({i}, {_default(p)})" for i, p in enumerate(o.params) if not p.is_tensor
     )
-    return (
+    return _checks(o) + (
         f"return call_pointwise_inplace(ops::{o.cname}_op, a, {{{operands}}}, "
         f"{{{params or 'Scalar()'}}});"
     )
@@ -124,7 +162,9 @@ def _inplace_call(o: Operator) -> str:
 
 def has_inplace(o: Operator) -> bool:
     if o.inplace is not None:
-        return o.inplace
+        return bool(o.inplace)
+    if o.name.startswith("_"):
+        return False
     return o.pointwise and o.result != "bool" and not o.overload
 
 
@@ -142,12 +182,15 @@ def family(name: str, operators: list[Operator]) -> str:
     ]
     methods: list[str] = []
     functions: list[str] = []
+    results: list[str] = []
     for python_name, group in own.items():
         for o in group:
             lines.append(f"// {o.where}")
             lines += _signature(o)
             if len(o.returns) > 1:
                 labels = ", ".join(f'"{label}"' for _, label in o.returns)
+                if not o.name.startswith("_"):
+                    results.append(f"&fields_{o.cname}")
                 lines.append(
                     f'ResultFields fields_{o.cname} = {{"{o.name}", {{{labels}}}, '
                     f"{len(o.returns)}, nullptr}};"
@@ -170,7 +213,7 @@ def family(name: str, operators: list[Operator]) -> str:
                 methods.append(
                     f'{{"{n}_", method(as_method<py_{python_name}_inplace>), kFlags, {doc}}},'
                 )
-                if python_name in ("relu",):
+                if changing[0].kind == "elementwise" and changing[0].function:
                     functions.append(
                         f'{{"{n}_", method(as_function<py_{python_name}_inplace>), kFlags, {doc}}},'
                     )
@@ -181,7 +224,9 @@ def family(name: str, operators: list[Operator]) -> str:
         "PyMethodDef functions[] = {",
         *[f"    {f}" for f in functions],
         "    {nullptr, nullptr, 0, nullptr}};",
+        f"ResultFields* const results[] = {{{', '.join([*results, 'nullptr'])}}};",
         "}  // namespace",
+        f"ResultFields* const* results_{name}() {{ return results; }}",
         f"PyMethodDef* methods_{name}() {{ return methods; }}",
         f"PyMethodDef* functions_{name}() {{ return functions; }}",
         "}  // namespace chainrule::bind",
@@ -222,6 +267,7 @@ def registry(families: list[str]) -> str:
     lines = ['#include "bind/generated_support.h"', "", "namespace chainrule::bind {"]
     for f in families:
         lines += [f"PyMethodDef* methods_{f}();", f"PyMethodDef* functions_{f}();"]
+        lines.append(f"ResultFields* const* results_{f}();")
     for kind in ("methods", "functions"):
         lines += [
             f"const std::vector<PyMethodDef*>& generated_{kind}() {{",
@@ -231,7 +277,19 @@ def registry(families: list[str]) -> str:
             "    return all;",
             "}",
         ]
-    lines += ["}  // namespace chainrule::bind", ""]
+    lines += [
+        "std::vector<ResultFields*> generated_results() {",
+        "    std::vector<ResultFields*> all;",
+        "    for (ResultFields* const* list : {"
+        + ", ".join(f"results_{f}()" for f in families)
+        + "}) {",
+        "        for (; *list; ++list) all.push_back(*list);",
+        "    }",
+        "    return all;",
+        "}",
+        "}  // namespace chainrule::bind",
+        "",
+    ]
     return "\n".join(lines)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from opgen.bindings import has_inplace
+from opgen.bindings import has_inplace, takes_number
 from opgen.table import Operator, Param
 
 PYTHON = {
@@ -36,7 +36,7 @@ def _parameters(o: Operator, method: bool) -> str:
         if p.keyword_only and not star:
             parts.append("*")
             star = True
-        kind = "Tensor | float" if o.pointwise and p.is_tensor and i > 0 else PYTHON[p.type]
+        kind = "Tensor | float" if takes_number(o, i) else PYTHON[p.type]
         name = "input" if p.name == "self" else p.name
         if _varargs(o, i, p):
             parts.append(f"*{name}: Any")

@@ -122,6 +122,9 @@ def check_row(o: Operator, kinds: tuple[str, ...]) -> None:
     for name in o.vjp:
         if name not in names:
             refuse(f"vjp names {name!r}, which is no tensor parameter")
+    for name in (*(o.number_operands or ()), *([o.mask] if o.mask else [])):
+        if name not in names:
+            refuse(f"{name!r} in number_operands= or mask= is no tensor parameter")
     if o.kind in ("nondifferentiable", "composite"):
         if o.vjp or o.jvp:
             refuse(f"a {o.kind} operator has no derivative rules of its own")

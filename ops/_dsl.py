@@ -57,13 +57,16 @@ class Row:
     dtypes: str | None = None  # of the kernels: f floating, i int64, b bool
     ref: str | None = None  # reference implementation: "numpy.tanh", "torch.softmax"
     samples: Any = None
-    inplace: bool | None = None  # offers name_(); pointwise operators do by default
+    inplace: bool | str | None = None  # offers name_(), pointwise operators do by default;
+    # "geometry": name_() gives self the sizes and strides of the result, a view
     method: bool = True
     function: bool = True
     aliases: tuple[str, ...] = ()
     node: str | None = None  # name of the graph node where torch's differs from NameBackward0
     multi_view: bool = False  # a view with several results: in-place changes are refused
     number_self: bool = False  # the first operand may be a number too
+    number_operands: tuple[str, ...] | None = None  # which may be numbers; None: all but the first
+    mask: str | None = None  # the operand that has to be a bool tensor
 
 
 ROWS: list[Row] = []

@@ -93,6 +93,7 @@ for _signature, _forward, _vjp, _doc in (
         vjp={"self": _vjp},
         dtypes="f",
         doc=_doc,
+        ref=None if _signature[0] == "_" else f"torch.nn.functional.{_signature.split('(')[0]}",
         samples=unary(-4.2, 4.2),
         method=False,
     )
@@ -115,13 +116,23 @@ op(
     "clamp(Tensor self, Tensor? min=None, Tensor? max=None) -> Tensor",
     kind=COMPOSITE,
     kernel="clamp_tensor",
+    inplace=True,
     aliases=("clip",),
     doc="Bounded by tensors.",
+    ref="torch.clamp",
+    samples=cases(
+        lambda random: [
+            ((random.uniform(-3, 3, (3, 4)), random.uniform(-2, -1, (4,))), {}),
+            ((random.uniform(-3, 3, (3, 4)), None, random.uniform(0, 2, (3, 1))), {}),
+            (tuple(random.uniform(low, low + 2, (3, 4)) for low in (-1, -2, 0)), {}),
+        ]
+    ),
 )
 op(
     "clamp.scalar(Tensor self, Scalar? min=None, Scalar? max=None) -> Tensor",
     kind=COMPOSITE,
     kernel="clamp_scalar",
+    inplace=True,
     doc="Bounded by numbers; at a bound the derivative is 1.",
     ref="torch.clamp",
     samples=cases(
@@ -136,11 +147,17 @@ op(
     "clamp_min(Tensor self, Scalar min) -> Tensor",
     kind=COMPOSITE,
     kernel="clamp_min",
+    inplace=True,
     doc="Bounded from below.",
+    ref="torch.clamp_min",
+    samples=cases(lambda random: [((random.uniform(-3, 3, (4, 3)), 0.5), {})]),
 )
 op(
     "clamp_max(Tensor self, Scalar max) -> Tensor",
     kind=COMPOSITE,
     kernel="clamp_max",
+    inplace=True,
     doc="Bounded from above.",
+    ref="torch.clamp_max",
+    samples=cases(lambda random: [((random.uniform(-3, 3, (4, 3)), 0.5), {})]),
 )

@@ -1,6 +1,6 @@
-"""Pointwise arithmetic of two or three tensors; a number may stand for any but the first."""
+"""Pointwise arithmetic of two or three tensors; a number may stand for most but the first."""
 
-from ops._dsl import BROADCAST, COMPOSITE, binary, cases, op
+from ops._dsl import BROADCAST, COMPOSITE, ELEMENTWISE, binary, cases, op
 
 op(
     "add(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor",
@@ -36,6 +36,18 @@ op(
     samples=binary(-4, 4),
 )
 op(
+    "_number_minus(Tensor self, Scalar other) -> Tensor",
+    kind=ELEMENTWISE,
+    forward="other - self",
+    vjp={"self": "-grad"},
+    dtypes="fi",
+    inplace=False,
+    method=False,
+    node="RsubBackward1",
+    doc="`other - self` for a number.",
+    samples=cases(lambda random: [((random.uniform(-4, 4, (3, 4)), 2.5), {})]),
+)
+op(
     "mul(Tensor self, Tensor other) -> Tensor",
     kind=BROADCAST,
     forward="self * other",
@@ -62,6 +74,7 @@ op(
     "div.mode(Tensor self, Tensor other, *, str? rounding_mode) -> Tensor",
     kind=COMPOSITE,
     kernel="div_mode",
+    inplace=True,
     doc="Quotient rounded towards minus infinity ('floor') or zero ('trunc').",
     ref="torch.div",
     samples=cases(
@@ -69,6 +82,17 @@ op(
             ((random.uniform(-9, 9, (4,)), random.uniform(1, 3, (4,))), {"rounding_mode": mode})
             for mode in ("floor", "trunc")
         ]
+    ),
+)
+op(
+    "div.mode_number(Tensor self, Scalar other, *, str? rounding_mode) -> Tensor",
+    kind=COMPOSITE,
+    kernel="div_mode_number",
+    inplace=True,
+    doc="The same for a number.",
+    ref="torch.div",
+    samples=cases(
+        lambda random: [((random.uniform(-9, 9, (4,)), 2.5), {"rounding_mode": "floor"})]
     ),
 )
 op(
@@ -132,6 +156,7 @@ op(
     "pow.scalar(Tensor self, Scalar exponent) -> Tensor",
     kind=COMPOSITE,
     kernel="pow_scalar",
+    inplace=True,
     doc="Each element to the power of a number.",
     ref="numpy.power",
     samples=cases(
@@ -150,6 +175,7 @@ op(
     "pow(Tensor self, Tensor exponent) -> Tensor",
     kind=COMPOSITE,
     kernel="pow_tensor",
+    inplace=True,
     doc="Power, element by element.",
     ref="numpy.power",
     samples=binary(0.3, 3, -2, 3),
@@ -163,6 +189,7 @@ op(
         "other": "where(other < self, 0, where(self == other, grad / 2, grad))",
     },
     inplace=False,
+    number_operands=(),
     doc="The larger of two; NaN wins; equal elements share the gradient.",
     ref="numpy.maximum",
     samples=binary(-4, 4),
@@ -176,6 +203,7 @@ op(
         "other": "where(other > self, 0, where(self == other, grad / 2, grad))",
     },
     inplace=False,
+    number_operands=(),
     doc="The smaller of two; NaN wins; equal elements share the gradient.",
     ref="numpy.minimum",
     samples=binary(-4, 4),
@@ -191,6 +219,7 @@ op(
     },
     result="float",
     aliases=("arctan2",),
+    number_operands=(),
     doc="Angle of the point (other, self).",
     ref="numpy.arctan2",
     samples=binary(0.5, 3),
@@ -206,6 +235,7 @@ op(
     },
     result="float",
     inplace=False,
+    number_operands=(),
     doc="log(exp(x) + exp(y)) without overflow.",
     ref="numpy.logaddexp",
     samples=binary(-4, 4),
@@ -233,6 +263,7 @@ op(
         "weight": "grad * (end - self)",
     },
     dtypes="f",
+    number_operands=("weight",),
     doc="Linear interpolation from `self` to `end`.",
     ref="torch.lerp",
     samples=cases(
@@ -251,6 +282,7 @@ op(
         "tensor2": "grad * value * tensor1",
     },
     dtypes="fi",
+    number_operands=(),
     doc="`self + value * tensor1 * tensor2`.",
     ref="torch.addcmul",
     samples=cases(
@@ -269,6 +301,7 @@ op(
         "tensor2": "-grad * value * tensor1 / (tensor2 * tensor2)",
     },
     dtypes="f",
+    number_operands=(),
     doc="`self + value * tensor1 / tensor2`.",
     ref="torch.addcdiv",
     samples=cases(

@@ -35,6 +35,7 @@ for _name, _formula, _words in (
         forward=_formula,
         vjp={"self": None, "other": None},
         result="bool",
+        number_operands=(),
         inplace=True,
         doc=f"True where {_words} (not 0).",
         ref=f"torch.{_name}",
@@ -50,6 +51,13 @@ for _name, _sign in (("bitwise_and", "&"), ("bitwise_or", "|"), ("bitwise_xor", 
         dtypes="ib",
         number_self=True,
         doc=f"{_name} of integers, or the logical operation on bool.",
+        ref=f"torch.{_name}",
+        samples=cases(
+            lambda random: [
+                ((random.integers(-9, 9, a), random.integers(-9, 9, b)), {})
+                for a, b in (((), ()), ((3, 4), (4,)), ((3, 1), (1, 4)), ((0, 3), (3,)))
+            ]
+        ),
     )
 
 op(
@@ -63,6 +71,8 @@ op(
     },
     method=False,
     inplace=False,
+    number_operands=("self", "other"),
+    mask="condition",
     doc="`self` where `condition` is True, else `other`.",
     ref="numpy.where",
     samples=cases(
@@ -77,6 +87,8 @@ op(
     kind=BROADCAST,
     forward="where(mask, value, self)",
     vjp={"self": "where(mask, 0, grad)", "mask": None, "value": "where(mask, grad, 0)"},
+    number_operands=("value",),
+    mask="mask",
     doc="`value` where `mask` is True, else `self`.",
     ref="torch.masked_fill",
     samples=cases(

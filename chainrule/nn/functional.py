@@ -113,17 +113,17 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
 
 def relu(input: Tensor, inplace: bool = False) -> Tensor:
     """``max(x, 0)``; the derivative at 0 is 0."""
-    return input.relu_() if inplace else input.relu()
+    return _C.relu_(input) if inplace else _C.relu(input)
 
 
 def tanh(input: Tensor) -> Tensor:
     """Hyperbolic tangent."""
-    return input.tanh()
+    return _C.tanh(input)
 
 
 def sigmoid(input: Tensor) -> Tensor:
     """``1 / (1 + exp(-x))``."""
-    return input.sigmoid()
+    return _C.sigmoid(input)
 
 
 def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:

@@ -1,6 +1,7 @@
 #include "autograd/history.h"
 
 #include <algorithm>
+#include <string_view>
 
 #include "autograd/accumulate_grad.h"
 #include "autograd/engine.h"
@@ -95,7 +96,9 @@ void check_inplace(const TensorImpl& t, const char* operation) {
              ". Do it under torch.no_grad(), or use the out-of-place form.");
     }
     if (t.origin == ViewOrigin::MultiOutput && wants) {
-        fail(ErrorKind::Runtime, "Output ", t.output_index, " of ", t.grad_fn->name(),
+        std::string_view function = t.grad_fn->name();
+        function = function.substr(0, function.rfind("Backward"));
+        fail(ErrorKind::Runtime, "Output ", t.output_index, " of ", function,
              " is a view and is being modified inplace. This view is the output of a function "
              "that returns multiple views. Such functions do not allow the output views to be "
              "modified inplace. You should replace the inplace operation by an out-of-place "

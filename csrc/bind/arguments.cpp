@@ -21,8 +21,15 @@ bool names_param(PyObject* keyword, const char* param) {
 }
 
 bool is_zero_dim_number_tensor(PyObject* object) {
-    return is_tensor(object) && impl_of(object)->numel == 1 &&
-           !(impl_of(object)->flags & kRequiresGrad);
+    return is_tensor(object) && impl_of(object)->ndim == 0 &&
+           !(impl_of(object)->flags & (kRequiresGrad | kDual));
+}
+
+// "Tensor", not "torch.Tensor", as torch's messages have it.
+std::string type_word(PyObject* object) {
+    if (object == Py_None) return "None";
+    if (Py_TYPE(object) == g_tensor_type) return "Tensor";
+    return Py_TYPE(object)->tp_name;
 }
 
 bool fits_type(PyObject* v, ParamType type) {
@@ -183,6 +190,10 @@ bool Arguments::bind(const Signature& signature, PyObject* self, PyObject* const
             continue;
         }
         if (!fits_type(args[used], p.type)) return false;
+        // view(None) is no view(dtype).
+        if (args[used] == Py_None && p.type == ParamType::OptionalDType && !p.has_default) {
+            return false;
+        }
         values_[next++] = args[used++];
     }
     if (used < nargs) return false;
@@ -295,22 +306,37 @@ std::optional<std::string> Arguments::optional_text(int i) const {
     return text(i, "");
 }
 
+namespace {
+// The element that keeps a list from being a list of tensors.
+void refuse_element(PyObject* list, Py_ssize_t position) {
+    if (!PyList_Check(list) && !PyTuple_Check(list)) return;
+    for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(list); ++i) {
+        PyObject* element = PySequence_Fast_GET_ITEM(list, i);
+        check(is_tensor(element), ErrorKind::Type, "expected Tensor as element ", i,
+              " in argument ", position, ", but got ", type_word(element));
+    }
+}
+}  // namespace
+
 PyObject* no_match(std::initializer_list<const Signature*> signatures, PyObject* self,
                    PyObject* const* args, Py_ssize_t nargs, PyObject* kwnames) {
     const char* name = (*signatures.begin())->name;
     std::string got;
     for (Py_ssize_t i = 0; i < nargs; ++i) {
-        got += concat(i ? ", " : "", Py_TYPE(args[i])->tp_name);
+        got += concat(i ? ", " : "", type_word(args[i]));
     }
     Py_ssize_t keywords = kwnames ? PyTuple_GET_SIZE(kwnames) : 0;
     for (Py_ssize_t k = 0; k < keywords; ++k) {
         const char* key = PyUnicode_AsUTF8(PyTuple_GET_ITEM(kwnames, k));
         got += concat(got.empty() ? "" : ", ", key ? key : "?", "=",
-                      Py_TYPE(args[nargs + k])->tp_name);
+                      type_word(args[nargs + k]));
     }
     if (signatures.size() == 1) {
         const Signature& s = **signatures.begin();
         int first = self ? 1 : 0;
+        int positional = 0;
+        while (positional < s.count && !s.params[positional].keyword_only) ++positional;
+        positional -= first;
         auto param_name = [&](int i) {
             return std::strcmp(s.params[i].name, "self") ? s.params[i].name : "input";
         };
@@ -319,11 +345,15 @@ PyObject* no_match(std::initializer_list<const Signature*> signatures, PyObject*
             const ParamSpec& p = s.params[first + i];
             if (p.keyword_only) break;
             if (!fits_type(args[i], p.type)) {
+                if (p.type == ParamType::TensorList) refuse_element(args[i], i);
                 fail(ErrorKind::Type, name, "(): argument '", param_name(first + static_cast<int>(i)),
                      "' (position ", i + 1, ") must be ", type_title(p.type), ", not ",
-                     Py_TYPE(args[i])->tp_name, ". Signature: ", name, s.text);
+                     type_word(args[i]), ". Signature: ", name, s.text);
             }
         }
+        check(nargs <= positional, ErrorKind::Type, name, "() takes ", positional,
+              positional == 1 ? " positional argument but " : " positional arguments but ", nargs,
+              nargs == 1 ? " was given" : " were given", ". Signature: ", name, s.text);
         for (Py_ssize_t k = 0; k < keywords; ++k) {
             PyObject* keyword = PyTuple_GET_ITEM(kwnames, k);
             bool known = equals(keyword, "out");
@@ -333,7 +363,7 @@ PyObject* no_match(std::initializer_list<const Signature*> signatures, PyObject*
                 if (!fits_type(args[nargs + k], s.params[i].type)) {
                     fail(ErrorKind::Type, name, "(): argument '", param_name(i), "' must be ",
                          type_title(s.params[i].type), ", not ",
-                         Py_TYPE(args[nargs + k])->tp_name, ". Signature: ", name, s.text);
+                         type_word(args[nargs + k]), ". Signature: ", name, s.text);
                 }
             }
             const char* key = PyUnicode_AsUTF8(keyword);

@@ -186,6 +186,9 @@ PyObject* tensor_backward(PyObject* self, PyObject* const* args, Py_ssize_t narg
                                                                  : options.create_graph;
         OwnedEdges roots, wanted;
         std::vector<Tensor> grads;
+        check(!values[0] || values[0] == Py_None || is_tensor(values[0]), ErrorKind::Type,
+              "gradients can be either Tensors or None, but got ",
+              Py_TYPE(values[0] ? values[0] : Py_None)->tp_name);
         add_root(roots, grads, self, values[0], 0);
         if (values[3] && values[3] != Py_None) {
             auto inputs = items_of(values[3], "inputs");

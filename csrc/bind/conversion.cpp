@@ -185,12 +185,66 @@ PyObject* where_method(PyObject* self, PyObject* const* args, Py_ssize_t nargs, 
     return guarded([&]() -> PyObject* {
         check(nargs == 2 && is_tensor(args[0]), ErrorKind::Type,
               "where() takes a condition (a Tensor) and the other values");
+        check_mask("where", Operand(impl_of(args[0])));
+        check(is_tensor(args[1]) || is_number(args[1]), ErrorKind::Type,
+              "where(): argument 'other' (position 2) must be Tensor, not ",
+              Py_TYPE(args[1])->tp_name);
         Operand other = is_tensor(args[1]) ? Operand(impl_of(args[1])) : Operand(scalar_from(args[1]));
         return wrap(ops::where(Operand(impl_of(args[0])), Operand(impl_of(self)), other));
     });
 }
 
+// format(t) and f-strings: a single number is formatted as one.
+PyObject* format_method(PyObject* self, PyObject* spec) {
+    return guarded([&]() -> PyObject* {
+        if (impl_of(self)->ndim == 0 && Py_TYPE(self) == g_tensor_type) {
+            PyRef number = checked(wrap_scalar(tensor_of(self).item()));
+            return PyObject_Format(number.get(), spec);
+        }
+        bool plain = PyUnicode_Check(spec) && PyUnicode_GET_LENGTH(spec) == 0;
+        check(plain, ErrorKind::Type, "unsupported format string passed to Tensor.__format__: a "
+              "tensor of several elements has no number format; format its .tolist(), or use "
+              "torch.set_printoptions");
+        return PyObject_Str(self);
+    });
+}
+
+// Methods whose work a function of chainrule._functional does.
+constexpr const char kAllclose[] = "allclose", kEqual[] = "equal", kIsclose[] = "isclose",
+                     kIsNonzero[] = "is_nonzero";
+template <const char* Name>
+PyObject* functional(PyObject* self, PyObject* const* args, Py_ssize_t nargs, PyObject* kwnames) {
+    return guarded([&]() -> PyObject* {
+        PyRef module = checked(PyImport_ImportModule("chainrule._functional"));
+        PyRef function = checked(PyObject_GetAttrString(module.get(), Name));
+        std::vector<PyObject*> all = {self};
+        Py_ssize_t total = nargs + (kwnames ? PyTuple_GET_SIZE(kwnames) : 0);
+        all.insert(all.end(), args, args + total);
+        return PyObject_Vectorcall(function.get(), all.data(),
+                                   static_cast<size_t>(nargs + 1), kwnames);
+    });
+}
+
+PyObject* no(PyObject*, PyObject*) { Py_RETURN_FALSE; }
+PyObject* is_signed(PyObject* self, PyObject*) {
+    return PyBool_FromLong(impl_of(self)->dtype != DType::Bool &&
+                           impl_of(self)->dtype != DType::UInt8);
+}
+PyObject* get_device(PyObject*, PyObject*) { return PyLong_FromLong(-1); }
+PyObject* same_object(PyObject* self, PyObject*) { return Py_NewRef(self); }
+
 PyMethodDef methods[] = {
+    {"__format__", format_method, METH_O, nullptr},
+    {"allclose", method(functional<kAllclose>), kFlags, "See torch.allclose."},
+    {"equal", method(functional<kEqual>), kFlags, "See torch.equal."},
+    {"isclose", method(functional<kIsclose>), kFlags, "See torch.isclose."},
+    {"is_nonzero", method(functional<kIsNonzero>), kFlags, "See torch.is_nonzero."},
+    {"is_conj", no, METH_NOARGS, nullptr},
+    {"is_neg", no, METH_NOARGS, nullptr},
+    {"is_pinned", no, METH_NOARGS, nullptr},
+    {"is_signed", is_signed, METH_NOARGS, "Whether the dtype has negative numbers."},
+    {"get_device", get_device, METH_NOARGS, "-1: the CPU."},
+    {"positive", same_object, METH_NOARGS, "The tensor itself."},
     {"size", method(size), kFlags, "size(dim=None): all sizes, or one."},
     {"stride", method(stride), kFlags, "stride(dim=None): all strides in elements, or one."},
     {"dim", dim, METH_NOARGS, "Number of dimensions."},

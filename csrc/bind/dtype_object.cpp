@@ -99,6 +99,12 @@ PyObject* device_new(PyTypeObject*, PyObject* args, PyObject* kwargs) {
             return nullptr;
         }
         check_device(type);
+        if (index && index != Py_None) {
+            long number = PyLong_AsLong(index);
+            if (number == -1 && PyErr_Occurred()) return nullptr;
+            check(number == 0 || number == -1, ErrorKind::Runtime, "device index ", number,
+                  " is not available: the device 'cpu' has no index but 0");
+        }
         return cpu_device();
     });
 }
@@ -131,6 +137,23 @@ PyObject* to_size(PyObject* tuple) {
     if (!tuple || Py_TYPE(tuple) == g_size_type || !PyTuple_Check(tuple)) return tuple;
     PyRef owned(tuple);
     return PyObject_CallOneArg(reinterpret_cast<PyObject*>(g_size_type), tuple);
+}
+PyObject* size_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
+    return guarded([&]() -> PyObject* {
+        PyRef tuple = checked(PyTuple_Type.tp_new(type, args, kwargs));
+        for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(tuple.get()); ++i) {
+            PyObject* item = PyTuple_GET_ITEM(tuple.get(), i);
+            if (PyLong_Check(item)) continue;
+            check(PyIndex_Check(item), ErrorKind::Type,
+                  "torch.Size() takes an iterable of 'int' (item ", i, " is '",
+                  Py_TYPE(item)->tp_name, "')");
+            PyRef number = checked(PyNumber_Index(item));
+            // The tuple is new: nobody else has seen it yet.
+            PyTuple_SET_ITEM(tuple.get(), i, number.leak());
+            Py_DECREF(item);
+        }
+        return tuple.leak();
+    });
 }
 PyObject* size_item(PyObject* self, PyObject* key) {
     PyObject* item = PyTuple_Type.tp_as_mapping->mp_subscript(self, key);
@@ -175,6 +198,8 @@ void check_device(PyObject* object) {
     const char* name = PyUnicode_AsUTF8(object);
     if (!name) throw PythonErrorSet();
     if (!std::strcmp(name, "cpu") || !std::strcmp(name, "cpu:0")) return;
+    check(std::strncmp(name, "cpu", 3) != 0, ErrorKind::Runtime, "Invalid device string: '", name,
+          "'; the device of this build is 'cpu'");
     fail(ErrorKind::Runtime, "device '", name,
          "' is not available: this build of Chainrule has the device 'cpu' only");
 }
@@ -246,6 +271,7 @@ void init_dtypes(PyObject* module) {
 
     PyType_Slot size_slots[] = {
         {Py_tp_base, &PyTuple_Type},
+        {Py_tp_new, reinterpret_cast<void*>(size_new)},
         {Py_tp_repr, reinterpret_cast<void*>(size_repr)},
         {Py_tp_methods, size_methods},
         {Py_mp_subscript, reinterpret_cast<void*>(size_item)},

@@ -1,6 +1,9 @@
 #include "bind/generated_support.h"
 
 #include <string>
+#include <string_view>
+
+#include "tensor/convert.h"
 
 namespace chainrule::bind {
 
@@ -52,15 +55,55 @@ PyObject* wrap_scalar(const Scalar& s) {
     return PyFloat_FromDouble(s.as_double());
 }
 
-PyObject* wrap_fields(ResultFields& fields, const Tensor* results) {
-    if (!fields.type) {
-        auto* name = new std::string(std::string("torch.return_types.") + fields.operation);
-        auto* list = new PyStructSequence_Field[5]();
-        for (int i = 0; i < fields.count; ++i) list[i] = {fields.names[i], nullptr};
-        PyStructSequence_Desc description = {name->c_str(), nullptr, list, fields.count};
-        fields.type = PyStructSequence_NewType(&description);
-        if (!fields.type) throw PythonErrorSet();
+void check_mask(const char* operation, const Operand& mask) {
+    if (mask.tensor && mask.tensor->dtype == DType::Bool) return;
+    DType dtype = mask.tensor ? mask.tensor->dtype : mask.scalar.dtype();
+    if (std::string_view(operation) == "where") {
+        fail(ErrorKind::Runtime,
+             "where expected condition to be a boolean tensor, but got a tensor with dtype ",
+             dtype_title(dtype), "; compare first, for example condition != 0");
     }
+    fail(ErrorKind::Runtime, operation, "_ only supports boolean masks, but got mask with dtype ",
+         dtype_name(dtype), "; compare first, for example mask != 0");
+}
+
+void check_fill_value(const Operand& value) {
+    check(!value.tensor || value.tensor->ndim == 0, ErrorKind::Runtime,
+          "masked_fill_ only supports a 0-dimensional value tensor, but got tensor with ",
+          value.tensor ? value.tensor->ndim : 0,
+          " dimension(s). Use torch.where(mask, value, x) for a value per element");
+}
+
+namespace {
+PyTypeObject* make_fields_type(const ResultFields& fields) {
+    // The description is read as long as the type lives.
+    auto* name = new std::string(std::string("torch.return_types.") + fields.operation);
+    auto* list = new PyStructSequence_Field[5]();
+    for (int i = 0; i < fields.count; ++i) list[i] = {fields.names[i], nullptr};
+    PyStructSequence_Desc description = {name->c_str(), nullptr, list, fields.count};
+    PyTypeObject* type = PyStructSequence_NewType(&description);
+    if (!type) throw PythonErrorSet();
+    return type;
+}
+}  // namespace
+
+void init_return_types(PyObject* module) {
+    PyRef types = checked(PyDict_New());
+    for (ResultFields* fields : generated_results()) {
+        PyObject* known = PyDict_GetItemString(types.get(), fields->operation);
+        if (known) {  // overloads share the type of their name
+            fields->type = reinterpret_cast<PyTypeObject*>(Py_NewRef(known));
+            continue;
+        }
+        fields->type = make_fields_type(*fields);
+        checked(PyDict_SetItemString(types.get(), fields->operation,
+                                     reinterpret_cast<PyObject*>(fields->type)));
+    }
+    checked(PyModule_AddObjectRef(module, "_return_types", types.get()));
+}
+
+PyObject* wrap_fields(ResultFields& fields, const Tensor* results) {
+    if (!fields.type) fields.type = make_fields_type(fields);
     PyRef tuple = checked(PyStructSequence_New(fields.type));
     for (int i = 0; i < fields.count; ++i) {
         PyStructSequence_SetItem(tuple.get(), i, wrap(results[i]));

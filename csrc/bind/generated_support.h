@@ -4,9 +4,12 @@
 #include <tuple>
 #include <vector>
 
+#include "autograd/history.h"
 #include "bind/arguments.h"
 #include "bind/tensor_object.h"
 #include "ops.h"
+#include "rules/assign.h"
+#include "rules/inplace_forms.h"
 
 // What the generated bindings are written with.
 namespace chainrule::bind {
@@ -46,6 +49,10 @@ PyObject* call_pointwise(const PointwiseOp& op, const Arguments& arguments,
 PyObject* call_pointwise_inplace(const PointwiseOp& op, const Arguments& arguments,
                                  const OperandList& operands, const ScalarList& params);
 
+// Refuse what is no mask, and what masked_fill cannot fill with.
+void check_mask(const char* operation, const Operand& mask);
+void check_fill_value(const Operand& value);
+
 inline PyObject* wrap_result(Tensor t) { return wrap(std::move(t)); }
 PyObject* wrap_result(std::vector<Tensor> list);  // a tuple
 inline PyObject* wrap_result(bool b) { return PyBool_FromLong(b); }
@@ -59,7 +66,7 @@ struct ResultFields {
     const char* operation;
     const char* names[4];
     int count;
-    PyTypeObject* type;  // made at the first call
+    PyTypeObject* type;  // made by init_return_types
 };
 PyObject* wrap_fields(ResultFields& fields, const Tensor* results);
 template <class... T>
@@ -72,6 +79,10 @@ PyObject* wrap_named(ResultFields& fields, std::tuple<T...> results) {
         results);
 }
 
+// The types of named results, as the dict _return_types of the module.
+void init_return_types(PyObject* module);
+
+std::vector<ResultFields*> generated_results();
 const std::vector<PyMethodDef*>& generated_methods();
 const std::vector<PyMethodDef*>& generated_functions();
 

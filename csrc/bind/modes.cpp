@@ -63,9 +63,10 @@ PyObject* mode_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
         }
         if (mode == Mode::SetGrad) {
             check(argument, ErrorKind::Type, "set_grad_enabled() needs True or False");
-            int value = PyObject_IsTrue(argument);
-            checked(value);
-            PyObject* self = make(type, mode, value);
+            check(PyBool_Check(argument), ErrorKind::Type,
+                  "set_grad_enabled(): argument 'enabled' (position 1) must be bool, not ",
+                  Py_TYPE(argument)->tp_name);
+            PyObject* self = make(type, mode, argument == Py_True);
             apply(*object_of(self));  // also a plain call switches, as torch's does
             return self;
         }

@@ -63,7 +63,6 @@ PyObject* unary(const PointwiseOp& op, PyObject* a) {
     PyObject* slot_inplace_##name(PyObject* a, PyObject* b) { return inplace(op, a, b, params); }
 
 CHAINRULE_BINARY(add, ops::add_op, kOne)
-CHAINRULE_BINARY(subtract, ops::sub_op, kOne)
 CHAINRULE_BINARY(multiply, ops::mul_op, kNone)
 CHAINRULE_BINARY(true_divide, ops::div_op, kNone)
 CHAINRULE_BINARY(floor_divide, ops::floor_divide_op, kNone)
@@ -74,6 +73,18 @@ CHAINRULE_INPLACE(multiply, ops::mul_op, kNone)
 CHAINRULE_INPLACE(true_divide, ops::div_op, kNone)
 CHAINRULE_INPLACE(floor_divide, ops::floor_divide_op, kNone)
 CHAINRULE_INPLACE(remainder, ops::remainder_op, kNone)
+
+PyObject* slot_subtract(PyObject* a, PyObject* b) {
+    if (is_tensor(a) || !is_tensor(b) || !is_number(a) || !is_floating(impl_of(b)->dtype)) {
+        return binary(ops::sub_op, a, b, kOne);
+    }
+    return guarded([&] {  // a node of its own, as torch's: the number is no input of it
+        OperandList operands({Operand(impl_of(b))});
+        ScalarList params({scalar_from(a)});
+        int reuse = reusable_operand(ops::_number_minus_op, operands, &b);
+        return wrap(pointwise(ops::_number_minus_op, operands.items, params.items, reuse));
+    });
+}
 
 PyObject* slot_power(PyObject* a, PyObject* b, PyObject* modulus) {
     if (modulus != Py_None) Py_RETURN_NOTIMPLEMENTED;

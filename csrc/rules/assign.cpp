@@ -92,6 +92,11 @@ void fill_loop(char* const* data, const int64_t* strides, int64_t n, const void*
 }  // namespace
 
 void fill_memory(TensorImpl& self, const Scalar& value) {
+    if (self.dtype == DType::Int64 && value.is_float()) {
+        double v = value.as_double();
+        check(v >= -9223372036854775808.0 && v < 9223372036854775808.0, ErrorKind::Runtime,
+              "value cannot be converted to type int64_t without overflow: ", v);
+    }
     dispatch(self.dtype, [&](auto zero) {
         using T = decltype(zero);
         T element = value.as<T>();
@@ -141,6 +146,11 @@ void copy_inplace(const Tensor& self, const Tensor& src) {
 
 void fill_inplace(const Tensor& self, const Scalar& value) {
     check_inplace(*self, "fill_");
+    if (self->dtype == DType::Int64 && value.is_float()) {
+        double number = value.as_double();
+        check(number >= -0x1p63 && number < 0x1p63, ErrorKind::Runtime,
+              "value cannot be converted to type int64_t without overflow");
+    }
     if (__builtin_expect(self->flags & kColdFlags, 0)) {
         if (int64_t level = highest_level({self.get()})) {
             HideLevels hide(level);

@@ -3,14 +3,26 @@
 // Operators of other pointwise operators.
 namespace chainrule::composite {
 
-Tensor div_mode(const Tensor& self, const Tensor& other,
-                const std::optional<std::string>& rounding_mode) {
+namespace {
+Tensor div_mode_of(const Operand& self, const Operand& other,
+                   const std::optional<std::string>& rounding_mode) {
     if (!rounding_mode) return ops::div(self, other);
     if (*rounding_mode == "floor") return ops::floor_divide(self, other);
     check(*rounding_mode == "trunc", ErrorKind::Runtime,
           "div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '",
           *rounding_mode, "'");
     return ops::_div_trunc(self, other);
+}
+}  // namespace
+
+Tensor div_mode(const Tensor& self, const Tensor& other,
+                const std::optional<std::string>& rounding_mode) {
+    return div_mode_of(self, other, rounding_mode);
+}
+
+Tensor div_mode_number(const Tensor& self, const Scalar& other,
+                       const std::optional<std::string>& rounding_mode) {
+    return div_mode_of(self, other, rounding_mode);
 }
 
 Tensor pow_scalar(const Tensor& self, const Scalar& exponent) {

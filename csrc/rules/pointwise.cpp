@@ -7,6 +7,7 @@
 #include "autograd/tangent.h"
 #include "base/interpreter_lock.h"
 #include "base/parallel.h"
+#include "ops.h"
 #include "rules/pointwise_node.h"
 #include "tensor/convert.h"
 #include "tensor/pointwise_loop.h"
@@ -59,8 +60,40 @@ void store_number(const Scalar& s, DType dtype, NumberMemory* to) {
              "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to "
              "invert a mask, use the `~` or `logical_not()` operator instead.");
     }
-    fail(ErrorKind::Runtime, "\"", op.name, "\" not implemented for '", dtype_title(dtype),
+    fail(ErrorKind::NotImplemented, "\"", op.name, "\" not implemented for '", dtype_title(dtype),
          "'. Convert the tensor first, for example with .float() or .long()");
+}
+
+bool contains_zero(const TensorImpl& divisor) {
+    bool found = false;
+    Dims shape(divisor.sizes(), divisor.ndim);
+    LoopOperand operands[1] = {{divisor.data, broadcast_strides(divisor, shape)}};
+    auto look = [](char* const* data, const int64_t* strides, int64_t n, const void* context) {
+        bool zero = false;
+        for (int64_t i = 0; i < n; ++i) {
+            zero |= *reinterpret_cast<const int64_t*>(data[0] + i * strides[0]) == 0;
+        }
+        if (zero) *static_cast<bool*>(const_cast<void*>(context)) = true;
+    };
+    run_strided(shape, operands, 1, look, &found);
+    return found;
+}
+
+// What integers cannot do: fractional parameters, division by zero.
+void check_integers(const PointwiseOp& op, const Operand* operands, const Scalar* params,
+                    int64_t numel) {
+    for (int i = 0; i < op.num_params; ++i) {
+        check(!params[i].is_float(), ErrorKind::Runtime,
+              "For integral input tensors, argument ", op.param_names[i],
+              " must not be a floating point number.");
+    }
+    bool divides = &op == &ops::floor_divide_op || &op == &ops::remainder_op ||
+                   &op == &ops::fmod_op || &op == &ops::_div_trunc_op;
+    if (!divides || numel == 0) return;
+    const Operand& divisor = operands[1];
+    bool zero = divisor.tensor ? contains_zero(*divisor.tensor) : divisor.scalar.as_int() == 0;
+    check(!zero, ErrorKind::Runtime, "ZeroDivisionError: ", op.name,
+          " of integers by a divisor that contains 0");
 }
 
 uint16_t all_flags(const PointwiseOp& op, const Operand* operands) {
@@ -143,7 +176,9 @@ Tensor pointwise_dual(const PointwiseOp& op, const Operand* operands, const Scal
     HideLevels hide(level);
     Tensor out = pointwise(op, operands, params);
     if (op.differentiable && is_differentiable(out.dtype())) {
-        set_tangent(*out, level, apply_jvp(op, operands, params, out, level));
+        Tensor tangent = apply_jvp(op, operands, params, out, level);
+        set_tangent(*out, level, tangent);
+        give_tangent_to_saved(*out, level, tangent);
     }
     return out;
 }
@@ -161,6 +196,7 @@ __attribute__((noinline)) Tensor pointwise_general(const PointwiseOp& op, const 
     Operand converted[kMaxPointwiseInputs];
     Tensor keep[kMaxPointwiseInputs];
     convert_operands(op, operands, dtype, converted, keep);
+    if (dtype == DType::Int64) check_integers(op, converted, params, checked_numel(shape));
     KernelParam kernel_params[kMaxPointwiseParams];
     fill_params(op, params, kernel_params);
     DType out_dtype = op.result == ResultKind::Bool ? DType::Bool : dtype;
@@ -294,10 +330,39 @@ Tensor pointwise(const PointwiseOp& op, const Operand* operands, const Scalar* p
     return out;
 }
 
+bool plain_inplace(const PointwiseOp& op, const Operand* operands, const Scalar* params) {
+    TensorImpl& self = *operands[0].tensor;
+    uint16_t flags = all_flags(op, operands);
+    if ((flags & (kColdFlags | kInference | kView | kWrappedNumber)) || !is_floating(self.dtype) ||
+        !(self.flags & kContiguous) || op.result == ResultKind::Bool ||
+        ((flags & kRequiresGrad) && t_state.grad_enabled)) {
+        return false;
+    }
+    for (int i = 1; i < op.num_operands; ++i) {
+        const TensorImpl* t = operands[i].tensor;
+        if (!t) continue;
+        int64_t bytes = self.numel * static_cast<int64_t>(item_size(self.dtype));
+        bool apart = t->data == self.data || t->data + bytes <= self.data ||
+                     self.data + bytes <= t->data;
+        if (t->dtype != self.dtype || !(t->flags & kContiguous) || !t->same_shape(self) || !apart) {
+            return false;
+        }
+    }
+    PointwiseLoop loop = op.forward.get(self.dtype);
+    if (!loop) return false;
+    KernelParam kernel_params[kMaxPointwiseParams];
+    fill_params(op, params, kernel_params);
+    run_kernel(op.forward, self.dtype, self, operands, op.num_operands, kernel_params);
+    return true;
+}
+
 void pointwise_inplace(const PointwiseOp& op, const Operand* operands, const Scalar* params) {
+    if (plain_inplace(op, operands, params)) {
+        operands[0].tensor->storage->bump_version();
+        return;
+    }
     Tensor self(Ref<TensorImpl>::share(operands[0].tensor));
-    std::string name = concat(op.name, "_");
-    check_inplace(*self, name.c_str());
+    check_inplace(*self, op.inplace_name);
     if (all_flags(op, operands) & kColdFlags) {
         if (int64_t level = dual_level(op, operands)) {
             Tensor tangent;
@@ -311,6 +376,7 @@ void pointwise_inplace(const PointwiseOp& op, const Operand* operands, const Sca
                 pointwise_inplace(op, operands, params);
             }
             if (tangent) replace_tangent(self, level, tangent);
+            give_tangent_to_saved(*self, level, tangent);
             return;
         }
     }
@@ -319,7 +385,7 @@ void pointwise_inplace(const PointwiseOp& op, const Operand* operands, const Sca
     if (!op.forward.get(dtype)) refuse_dtype(op, dtype);
     check(can_cast(produced, self.dtype()), ErrorKind::Runtime, "result type ",
           dtype_title(produced), " can't be cast to the desired output type ",
-          dtype_title(self.dtype()), ": ", name,
+          dtype_title(self.dtype()), ": ", op.inplace_name,
           " writes into its first tensor, whose dtype stays; use the out-of-place form");
     Dims shape = result_shape(op, operands);
     check(shape == self.shape(), ErrorKind::Runtime, "output with shape ", to_string(self.shape()),
@@ -327,6 +393,7 @@ void pointwise_inplace(const PointwiseOp& op, const Operand* operands, const Sca
     Operand converted[kMaxPointwiseInputs];
     Tensor keep[kMaxPointwiseInputs];
     convert_operands(op, operands, dtype, converted, keep);
+    if (dtype == DType::Int64) check_integers(op, converted, params, checked_numel(shape));
     for (int i = 1; i < op.num_operands; ++i) {
         TensorImpl* t = converted[i].tensor;
         if (t && t != self.get() && t->storage->data == self->storage->data &&
@@ -342,7 +409,7 @@ void pointwise_inplace(const PointwiseOp& op, const Operand* operands, const Sca
         }
     }
     check(!record || is_differentiable(self.dtype()), ErrorKind::Runtime,
-          "result requires grad, but ", name, " writes into a torch.", dtype_name(self.dtype()),
+          "result requires grad, but ", op.inplace_name, " writes into a torch.", dtype_name(self.dtype()),
           " tensor, which cannot");
     Tensor original;
     Ref<Node> node;
@@ -374,17 +441,19 @@ void pointwise_inplace(const PointwiseOp& op, const Operand* operands, const Sca
 
 Value apply_to_values(const PointwiseOp& op, const Value* const* operands, const Scalar* params) {
     Operand list[kMaxPointwiseInputs];
-    Tensor wrapped;
     bool any_tensor = false;
+    bool floating = op.result == ResultKind::Float;
     for (int i = 0; i < op.num_operands; ++i) {
         list[i] = Operand(*operands[i]);
         any_tensor |= operands[i]->is_tensor();
+        floating |= !operands[i]->is_tensor() && operands[i]->scalar().is_float();
     }
     if (any_tensor) return pointwise(op, list, params);
-    wrapped = Tensor::wrapped_number(operands[0]->scalar());
-    list[0] = Operand(wrapped);
-    Tensor out = pointwise(op, list, params);
-    return Value(out.item());
+    // Numbers alone are computed in Python's precision.
+    const Scalar& first = operands[0]->scalar();
+    Tensor number = Tensor::full({}, floating ? DType::Float64 : first.dtype(), first);
+    list[0] = Operand(number);
+    return Value(pointwise(op, list, params).item());
 }
 
 }  // namespace chainrule

@@ -1,0 +1,46 @@
+#include "rules/inplace_forms.h"
+
+#include "autograd/history.h"
+#include "autograd/tangent.h"
+#include "ops.h"
+#include "tensor/convert.h"
+
+namespace chainrule {
+
+Tensor value_before(const Tensor& self, const char* operation) {
+    check_inplace(*self, operation);
+    if ((self->flags | t_state.flags) & kColdFlags) return ops::clone(self, std::nullopt);
+    if (!t_state.grad_enabled) return self;
+    // A plain copy in self's place in the graph: its node can become self's new history as it is.
+    Tensor copy = clone_dense(*self);
+    if (requires_grad(*self)) {
+        copy->grad_fn = self->grad_fn;
+        copy->grad_fn->retain();
+        copy->output_index = self->output_index;
+        copy->flags |= kRequiresGrad;
+    }
+    return copy;
+}
+
+void take_geometry(const Tensor& self, const Tensor& view) {
+    int64_t level = highest_level({self.get()});
+    Tensor tangent = level ? tangent_of(*view, level) : Tensor();
+    self->set_geometry(view.shape(), view.strides());
+    if (tangent) set_tangent(*self, level, tangent);
+    if (self->accumulator) self->accumulator->meta(0).set(*self);
+    Node* node = view->grad_fn;
+    if (!node || !requires_grad(*view)) return;
+    if (!(self->flags & kView)) {
+        rebase_history(self, Ref<Node>::share(node));
+        return;
+    }
+    // Its base keeps its elements, so only the way from there to this view changes.
+    node->retain();
+    Node* old = self->grad_fn;
+    self->grad_fn = node;
+    self->output_index = view->output_index;
+    self->flags |= kRequiresGrad;
+    if (old) old->release();
+}
+
+}  // namespace chainrule

@@ -143,6 +143,7 @@ def descriptor(o: Operator) -> list[str]:
         f"extern const PointwiseOp {o.cname}_op;",
         f"constinit const PointwiseOp {o.cname}_op = {{",
         f'    .name = "{o.name}",',
+        f'    .inplace_name = "{o.name}_",',
         f'    .node_name = "{o.node_name}",',
         f'    .row = "{o.where}",',
         f"    .num_operands = {len(tensors)},",

@@ -44,8 +44,12 @@ public:
     const int64_t* sizes() const { return ndim_ > kInline ? heap_ : inline_; }
     Dims shape() const { return Dims(sizes(), ndim_); }
     bool same_shape(const TensorImpl& t) const {
-        return t.ndim == ndim_ &&
-               (ndim_ == 0 || std::memcmp(t.dims, sizes(), ndim_ * sizeof(int64_t)) == 0);
+        if (t.ndim != ndim_) return false;
+        const int64_t* own = sizes();
+        for (int i = 0; i < ndim_; ++i) {
+            if (t.dims[i] != own[i]) return false;
+        }
+        return true;
     }
 
 private:

@@ -1,6 +1,34 @@
 #include "autograd/saved.h"
 
+#include "autograd/tangent.h"
+
 namespace chainrule {
+
+namespace {
+struct TangentGiver final : SavedVisitor {
+    TangentGiver(uint32_t i, int64_t l, const Tensor& t) : index(i), level(l), tangent(t) {}
+    uint32_t index;
+    int64_t level;
+    const Tensor& tangent;
+
+    void tensor(const char*, Saved& value) override {
+        if (!value.defined() || !value.is_output(index)) return;
+        set_tangent(*value.raw(), level, tangent);
+        // What made the tangent may use this node: a cycle, which ends with the level.
+        if (tangent->flags & (kRequiresGrad | kDual)) clear_at_exit(level, *value.raw());
+    }
+    void scalar(const char*, const Scalar&) override {}
+    void dims(const char*, const Dims&) override {}
+    void flag(const char*, bool) override {}
+    void tensor_list(const char*, std::vector<Saved>&) override {}
+};
+}  // namespace
+
+void give_tangent_to_saved(const TensorImpl& result, int64_t level, const Tensor& tangent) {
+    if (!tangent || !result.grad_fn) return;
+    TangentGiver giver(result.output_index, level, tangent);
+    result.grad_fn->visit_saved(giver);
+}
 
 Tensor Saved::with_history(Node& owner) const {
     Tensor t = Tensor::alias(*impl_);
@@ -8,6 +36,11 @@ Tensor Saved::with_history(Node& owner) const {
     t->grad_fn = &owner;
     t->output_index = static_cast<uint16_t>(output_);
     t->flags |= kRequiresGrad;
+    if (impl_->flags & kDual) {
+        for (const Tangent& tangent : impl_->extra->tangents) {
+            set_tangent(*t, tangent.level, tangent.value);
+        }
+    }
     return t;
 }
 

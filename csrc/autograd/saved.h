@@ -41,6 +41,7 @@ public:
     }
     bool defined() const { return impl_ != nullptr; }
     bool is_output() const { return output_ >= 0; }
+    bool is_output(uint32_t index) const { return output_ == static_cast<int32_t>(index); }
     TensorImpl* raw() const { return impl_; }
 
     // The value, after the version check. Of a saved output the result belongs to the graph again
@@ -63,5 +64,9 @@ private:
     uint32_t version_ = 0;
     int32_t output_ = kInput;
 };
+
+// The tangent that a result just got, for the node that saved this result: a derivative of the
+// backward flows through it.
+void give_tangent_to_saved(const TensorImpl& result, int64_t level, const Tensor& tangent);
 
 }  // namespace chainrule

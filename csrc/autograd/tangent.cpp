@@ -10,6 +10,7 @@ struct Levels {
     std::vector<int64_t> open;
     int64_t last = 0;
     int64_t visible_below = INT64_MAX;
+    std::vector<std::pair<int64_t, Ref<TensorImpl>>> cleared_at_exit;
 };
 thread_local Levels t_levels;
 int64_t g_next_level = 0;
@@ -37,6 +38,21 @@ void exit_dual_level(int64_t level) {
           "Trying to exit a forward AD level that was not the last one that was created: levels "
           "are left in the reverse order of entering. Use `with forward_ad.dual_level():`.");
     open.pop_back();
+    std::vector<Tensor> dropped;  // freed last: that may run any code
+    std::erase_if(t_levels.cleared_at_exit, [&](auto& entry) {
+        if (entry.first != level) return false;
+        for (Tangent& tangent : entry.second->extra->tangents) {
+            if (tangent.level == level) dropped.push_back(std::move(tangent.value));
+        }
+        std::erase_if(entry.second->extra->tangents,
+                      [&](const Tangent& tangent) { return tangent.level == level; });
+        dropped.push_back(Tensor(std::move(entry.second)));
+        return true;
+    });
+}
+
+void clear_at_exit(int64_t level, TensorImpl& t) {
+    t_levels.cleared_at_exit.emplace_back(level, Ref<TensorImpl>::share(&t));
 }
 
 int64_t current_dual_level() { return t_levels.open.empty() ? 0 : t_levels.open.back(); }

@@ -18,6 +18,8 @@ int64_t highest_level(const std::vector<Tensor>& tensors);
 // t's tangent at a level, or null.
 Tensor tangent_of(const TensorImpl& t, int64_t level);
 void set_tangent(TensorImpl& t, int64_t level, Tensor tangent);
+// Takes t's tangent away when the level is left.
+void clear_at_exit(int64_t level, TensorImpl& t);
 
 // While it lives, tangents at `level` and above are out of sight.
 class HideLevels {

@@ -59,10 +59,14 @@ namespace engine_ops {
 Tensor add(const Tensor& a, const Tensor& b) { return ops::add(a, b); }
 
 void add_in_place(TensorImpl& into, const Tensor& b) {
-    GradModeGuard off(false);
-    Tensor self(Ref<TensorImpl>::share(&into));
-    const Operand operands[] = {self, b};
+    const Operand operands[] = {&into, b};
     const Scalar params[] = {Scalar(1)};
+    if (plain_inplace(ops::add_op, operands, params)) {
+        // Nobody remembers a line for it: the change is the engine's.
+        ++into.storage->version;
+        return;
+    }
+    GradModeGuard off(false);
     pointwise_inplace(ops::add_op, operands, params);
 }
 

@@ -39,6 +39,7 @@ struct PointwiseVjp {
 // A pointwise operator: all that its row of the table says, derived by opgen.
 struct PointwiseOp {
     const char* name;
+    const char* inplace_name;  // "add_"
     const char* node_name;
     const char* row;  // "ops/unary.py:12"
     uint8_t num_operands;
@@ -71,6 +72,9 @@ Tensor pointwise(const PointwiseOp& op, const Operand* operands, const Scalar* p
                  int reuse = -1);
 // The in-place form: operand 0 receives the result.
 void pointwise_inplace(const PointwiseOp& op, const Operand* operands, const Scalar* params);
+// The common case of it, without the version: equal floating dtypes and shapes, dense memory,
+// nothing recorded. False, with nothing done, in any other case.
+bool plain_inplace(const PointwiseOp& op, const Operand* operands, const Scalar* params);
 
 // dtype of the result of mixing operands: tensors with dimensions decide, then 0-d tensors, then
 // numbers (torch's type promotion).

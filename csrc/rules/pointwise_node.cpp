@@ -1,7 +1,6 @@
 #include "rules/pointwise_node.h"
 
 #include <algorithm>
-#include <bit>
 
 #include "autograd/history.h"
 #include "autograd/saved.h"
@@ -16,6 +15,12 @@ struct Uses {
     uint8_t mask = 0;
     bool params = false;
 };
+
+// Processors of the x86-64 baseline have no instruction for it.
+int count_bits(uint8_t mask) {
+    static constexpr uint8_t bits[16] = {0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4};
+    return bits[mask & 15] + bits[mask >> 4];
+}
 
 bool passes_unchanged(const PointwiseVjp& vjp, const Scalar* params) {
     return vjp.kind == PointwiseVjp::Kind::Identity ||
@@ -40,12 +45,12 @@ public:
     PointwiseNode(const PointwiseOp& op, uint8_t tensors, uint8_t scalars, bool params)
         : op_(op), tensors_(tensors), scalars_(scalars), params_(params) {}
     ~PointwiseNode() override {
-        for (int i = 0; i < std::popcount(tensors_); ++i) tail()[i].~Saved();
+        for (int i = 0; i < count_bits(tensors_); ++i) tail()[i].~Saved();
     }
 
     static size_t tail_bytes(uint8_t tensors, uint8_t scalars, int params) {
-        return std::popcount(tensors) * sizeof(Saved) +
-               (std::popcount(scalars) + static_cast<size_t>(params)) * sizeof(Scalar);
+        return static_cast<size_t>(count_bits(tensors)) * sizeof(Saved) +
+               (static_cast<size_t>(count_bits(scalars) + params)) * sizeof(Scalar);
     }
     void init(const Operand* saved, const Scalar* params) {
         Saved* t = tail();
@@ -70,7 +75,7 @@ public:
     const char* formula(uint32_t i) const override { return op_.vjp[i].formula; }
 
     void release_saved() override {
-        for (int i = 0; i < std::popcount(tensors_); ++i) tail()[i].reset();
+        for (int i = 0; i < count_bits(tensors_); ++i) tail()[i].reset();
     }
 
     void visit_saved(SavedVisitor& visitor) override {
@@ -98,14 +103,14 @@ private:
         return reinterpret_cast<Saved*>(self->edges() + num_inputs());
     }
     Scalar* scalar_tail() const {
-        return reinterpret_cast<Scalar*>(tail() + std::popcount(tensors_));
+        return reinterpret_cast<Scalar*>(tail() + count_bits(tensors_));
     }
-    Scalar* param_tail() const { return scalar_tail() + std::popcount(scalars_); }
+    Scalar* param_tail() const { return scalar_tail() + count_bits(scalars_); }
     Saved& slot(uint8_t bit) const {
-        return tail()[std::popcount(static_cast<uint8_t>(tensors_ & (bit - 1)))];
+        return tail()[count_bits(static_cast<uint8_t>(tensors_ & (bit - 1)))];
     }
     const Scalar& number(int i) const {
-        return scalar_tail()[std::popcount(static_cast<uint8_t>(scalars_ & ((1 << i) - 1)))];
+        return scalar_tail()[count_bits(static_cast<uint8_t>(scalars_ & ((1 << i) - 1)))];
     }
     // Parameters are kept only where a formula needs them, so: none kept, default 1.
     bool unchanged(const PointwiseVjp& vjp) const {
@@ -114,7 +119,7 @@ private:
     }
     bool cold(const TensorImpl& grad) const {
         uint16_t flags = grad.flags | t_state.flags;
-        for (int i = 0; i < std::popcount(tensors_); ++i) {
+        for (int i = 0; i < count_bits(tensors_); ++i) {
             if (tail()[i].defined()) flags |= tail()[i].raw()->flags;
         }
         return flags & kColdFlags;

@@ -9,7 +9,7 @@ BATCH_BY_KIND = {
     "elementwise": "keeps the batch dimension",
     "broadcast": "aligns the batch dimension, then broadcasts",
     "composite": "from the operators it is made of",
-    "nondifferentiable": "keeps the batch dimension",
+    "nondifferentiable": "loop",
 }
 
 

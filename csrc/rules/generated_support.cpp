@@ -19,7 +19,9 @@ Tensor add_tangents(const Tensor& total, const Tensor& term) {
 
 void set_tangents(const Tensor& out, int64_t level, const Tensor& tangent) {
     if (tangent && is_differentiable(out->dtype)) {
-        set_tangent(*out, level, expand_to(tangent, out));
+        Tensor whole = expand_to(tangent, out);
+        set_tangent(*out, level, whole);
+        give_tangent_to_saved(*out, level, whole);
     }
 }
 

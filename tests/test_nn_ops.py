@@ -116,6 +116,23 @@ def test_class_probabilities_like_torch(real_torch, reduction, shape, smoothing,
     compare(real_torch, function, array(*shape), array(*shape, low=0, high=1))
 
 
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+@pytest.mark.parametrize(("shape", "classes"), CLASS_SHAPES)
+def test_class_weights_have_derivatives(reduction: str, shape, classes) -> None:
+    target = RNG.integers(0, 3, classes)
+    if classes:
+        target.flat[0] = 1
+    inputs = [chainrule.tensor(a).requires_grad_() for a in (array(*shape), array(3, low=0.5))]
+
+    def loss(x, weight):
+        return chainrule.nn.functional.cross_entropy(
+            x, chainrule.tensor(target), weight, reduction=reduction, label_smoothing=0.1
+        )
+
+    assert chainrule.autograd.gradcheck(loss, tuple(inputs), check_forward_ad=True)
+    assert chainrule.autograd.gradgradcheck(loss, tuple(inputs))
+
+
 def test_all_targets_ignored(real_torch) -> None:
     for lib in (chainrule, real_torch):
         x = lib.tensor(array(2, 3), requires_grad=True)

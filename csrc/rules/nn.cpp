@@ -38,9 +38,51 @@ Tensor log_softmax_adjoint(const Tensor& h, const Tensor& y, int64_t dim) {
 
 // Losses of classes -----------------------------------------------------------------------------
 
+namespace {
+
+// The class dimension of scores (C), (N, C) or (N, C, ...).
+int64_t class_dim(const Tensor& scores) { return scores.dim() == 1 ? 0 : 1; }
+
+// Class weights in a shape that broadcasts with the scores.
+Tensor per_class(const Tensor& weight, const Tensor& scores) {
+    Dims shape = Dims::filled(static_cast<size_t>(scores.dim()), 1);
+    shape[static_cast<size_t>(class_dim(scores))] = weight.numel();
+    return ops::reshape(weight, shape);
+}
+
+struct Likelihood {
+    Tensor loss, total_weight;
+};
+
+// By an operator of its own; with weights that want a derivative (which torch refuses), by
+// operators that have one.
+Likelihood negative_log_likelihood(const Tensor& self, const Tensor& target, const Tensor& weight,
+                                   const std::string& reduction, int64_t ignore_index) {
+    auto [loss, total] = ops::_nll_loss(self, target, weight, reduction, ignore_index);
+    const bool plain = !weight || !(weight->flags & (kRequiresGrad | kDual | kView));
+    if (plain) return {loss, total};
+    Tensor ones = Tensor::full(target.shape(), self.dtype(), 1);
+    Tensor hits =
+        ops::_nll_scatter(ones, target, Tensor(), total, "none", ignore_index, self.shape());
+    Tensor chosen = ops::ne(hits, Scalar(0));
+    Tensor weights = ops::where(chosen, per_class(weight, self), Scalar(0));
+    Tensor values = ops::neg(ops::where(chosen, self, Scalar(0)));
+    Tensor product = ops::mul(weights, values);
+    if (reduction == "none") {
+        product = ops::sum(product, Dims{class_dim(self)});
+        return {ops::reshape(product, target.shape()), total};
+    }
+    Tensor sum = ops::sum(product);
+    if (reduction == "sum") return {sum, total};
+    Tensor exact = ops::sum(weights);
+    return {ops::div(sum, exact), exact};
+}
+
+}  // namespace
+
 Tensor nll_loss(const Tensor& self, const Tensor& target, const Tensor& weight,
                 const std::string& reduction, int64_t ignore_index) {
-    return std::get<0>(ops::_nll_loss(self, target, weight, reduction, ignore_index));
+    return negative_log_likelihood(self, target, weight, reduction, ignore_index).loss;
 }
 
 Tensor loss_tangent(const Tensor& self, const std::string& reduction) {
@@ -57,9 +99,6 @@ Tensor reduced(const Tensor& self, const std::string& reduction) {
     return self;
 }
 
-// The class dimension of scores (C), (N, C) or (N, C, ...).
-int64_t class_dim(const Tensor& scores) { return scores.dim() == 1 ? 0 : 1; }
-
 Tensor weighted(const Tensor& log_prob, const Tensor& weight) {
     if (!weight) return log_prob;
     check(weight.dim() == 1 && weight.numel() == log_prob.size(class_dim(log_prob)),
@@ -68,9 +107,7 @@ Tensor weighted(const Tensor& log_prob, const Tensor& weight) {
           " classes or no classes but got weight tensor of "
           "shape: ",
           to_string(weight.shape()));
-    Dims shape = Dims::filled(static_cast<size_t>(log_prob.dim()), 1);
-    shape[static_cast<size_t>(class_dim(log_prob))] = weight.numel();
-    return ops::mul(log_prob, ops::reshape(weight, shape));
+    return ops::mul(log_prob, per_class(weight, log_prob));
 }
 
 Tensor probability_loss(const Tensor& log_prob, Tensor target, const Tensor& weight,
@@ -108,7 +145,8 @@ Tensor cross_entropy(const Tensor& self, const Tensor& target, const Tensor& wei
                                 label_smoothing);
     }
     Tensor log_prob = ops::_log_softmax(self, dim);
-    auto [loss, total_weight] = ops::_nll_loss(log_prob, target, weight, reduction, ignore_index);
+    auto [loss, total_weight] =
+        negative_log_likelihood(log_prob, target, weight, reduction, ignore_index);
     if (label_smoothing == 0) return loss;
     // The same share of every class, for targets that are not ignored.
     Tensor smooth = ops::neg(ops::sum(weighted(log_prob, weight), Dims{dim}));

@@ -231,6 +231,15 @@ op(
 )
 op(
     "linear(Tensor input, Tensor weight, Tensor? bias=None) -> Tensor",
+    kind=COMPOSITE,
+    kernel="linear",
+    method=False,
+    doc="`input @ weight.T + bias`: input (..., in), weight (out, in) or (in), bias (out).",
+    ref="torch.nn.functional.linear",
+    samples=_pairs(((5, 4), (4,)), ((5, 4), (3, 4))),
+)
+op(
+    "_linear(Tensor input, Tensor weight, Tensor? bias=None) -> Tensor",
     kind=STRUCTURAL,
     kernel="linear",
     node="AddmmBackward0",
@@ -247,7 +256,6 @@ op(
     batch="fold_front(input) if weight has no batch, else _bmm",
     method=False,
     doc="`input @ weight.T + bias`: input (..., in), weight (out, in), bias (out).",
-    ref="torch.nn.functional.linear",
     samples=cases(
         lambda random: [
             (tuple(random.uniform(-1, 1, s) for s in shapes), {})

@@ -106,6 +106,7 @@ PRODUCTS = {
         lambda lib, x, w, b: lib.nn.functional.linear(x, w, b),
         [(3,), (2, 3), (2,)],
     ),
+    "linear to a number": (lambda lib, x, w: lib.nn.functional.linear(x, w), [(4, 3), (3,)]),
     "linear of a batch": (
         lambda lib, x, w, b: lib.nn.functional.linear(x, w, b),
         [(2, 4, 3), (2, 3), (2,)],

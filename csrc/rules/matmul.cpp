@@ -39,6 +39,11 @@ Tensor matmul(const Tensor& self, const Tensor& other) {
     return ops::_bmm(self, other);
 }
 
+Tensor linear(const Tensor& input, const Tensor& weight, const Tensor& bias) {
+    if (weight && weight.dim() == 1 && !bias) return matmul(input, weight);
+    return ops::_linear(input, weight, bias);
+}
+
 Tensor addbmm(const Tensor& self, const Tensor& batch1, const Tensor& batch2, const Scalar& beta,
               const Scalar& alpha) {
     check(batch1.dim() == 3, ErrorKind::Runtime, "batch1 must be a 3D tensor, got ", batch1.dim(),

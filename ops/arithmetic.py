@@ -153,6 +153,15 @@ op(
     samples=binary(0.3, 3, -2, 3),
 )
 op(
+    "pow(Tensor self, Tensor exponent) -> Tensor",
+    kind=COMPOSITE,
+    kernel="pow_tensor",
+    inplace=True,
+    doc="Power, element by element.",
+    ref="numpy.power",
+    samples=binary(0.3, 3, -2, 3),
+)
+op(
     "pow.scalar(Tensor self, Scalar exponent) -> Tensor",
     kind=COMPOSITE,
     kernel="pow_scalar",
@@ -170,15 +179,6 @@ op(
     method=False,
     doc="A number to the power of each element.",
     samples=cases(lambda random: [((2.5, random.uniform(-2, 2, (2, 3))), {})]),
-)
-op(
-    "pow(Tensor self, Tensor exponent) -> Tensor",
-    kind=COMPOSITE,
-    kernel="pow_tensor",
-    inplace=True,
-    doc="Power, element by element.",
-    ref="numpy.power",
-    samples=binary(0.3, 3, -2, 3),
 )
 op(
     "maximum(Tensor self, Tensor other) -> Tensor",

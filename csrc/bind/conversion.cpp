@@ -233,7 +233,15 @@ PyObject* is_signed(PyObject* self, PyObject*) {
 PyObject* get_device(PyObject*, PyObject*) { return PyLong_FromLong(-1); }
 PyObject* same_object(PyObject* self, PyObject*) { return Py_NewRef(self); }
 
+PyObject* reversed(PyObject* self, PyObject*) {
+    return guarded([&]() -> PyObject* {
+        if (impl_of(self)->ndim == 0) return Py_NewRef(self);
+        return wrap(ops::flip(tensor_of(self), Dims{0}));
+    });
+}
+
 PyMethodDef methods[] = {
+    {"__reversed__", reversed, METH_NOARGS, nullptr},
     {"__format__", format_method, METH_O, nullptr},
     {"allclose", method(functional<kAllclose>), kFlags, "See torch.allclose."},
     {"equal", method(functional<kEqual>), kFlags, "See torch.equal."},

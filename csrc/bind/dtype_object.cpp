@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "base/dims.h"
+#include "bind/type_names.h"
 
 namespace chainrule::bind {
 
@@ -70,7 +71,9 @@ PyTypeObject* make_constant_type(const char* name, PyGetSetDef* getset) {
     };
     PyType_Spec spec = {name, sizeof(PyConstant), 0,
                         Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, slots};
-    return reinterpret_cast<PyTypeObject*>(checked(PyType_FromSpec(&spec)).leak());
+    auto* type = reinterpret_cast<PyTypeObject*>(checked(PyType_FromSpec(&spec)).leak());
+    print_as_torch(type);
+    return type;
 }
 
 PyObject* make_constant(PyTypeObject* type, const char* name, int value) {
@@ -225,9 +228,9 @@ PyObject* size_object(const int64_t* sizes, size_t n) {
 }
 
 void init_dtypes(PyObject* module) {
-    g_dtype_type = make_constant_type("torch.dtype", dtype_getset);
-    g_format_type = make_constant_type("torch.memory_format", nullptr);
-    g_layout_type = make_constant_type("torch.layout", nullptr);
+    g_dtype_type = make_constant_type("chainrule.dtype", dtype_getset);
+    g_format_type = make_constant_type("chainrule.memory_format", nullptr);
+    g_layout_type = make_constant_type("chainrule.layout", nullptr);
     add_constant(module, "dtype", reinterpret_cast<PyObject*>(g_dtype_type));
     add_constant(module, "memory_format", reinterpret_cast<PyObject*>(g_format_type));
     add_constant(module, "layout", reinterpret_cast<PyObject*>(g_layout_type));
@@ -263,9 +266,10 @@ void init_dtypes(PyObject* module) {
         {Py_tp_methods, device_methods},
         {0, nullptr},
     };
-    PyType_Spec device_spec = {"torch.device", sizeof(PyObject), 0, Py_TPFLAGS_DEFAULT,
+    PyType_Spec device_spec = {"chainrule.device", sizeof(PyObject), 0, Py_TPFLAGS_DEFAULT,
                                device_slots};
     g_device_type = reinterpret_cast<PyTypeObject*>(checked(PyType_FromSpec(&device_spec)).leak());
+    print_as_torch(g_device_type, "torch.device");
     g_cpu = checked(reinterpret_cast<PyObject*>(PyObject_New(PyObject, g_device_type))).leak();
     add_constant(module, "device", reinterpret_cast<PyObject*>(g_device_type));
 
@@ -278,9 +282,10 @@ void init_dtypes(PyObject* module) {
         {Py_sq_concat, reinterpret_cast<void*>(size_concat)},
         {0, nullptr},
     };
-    PyType_Spec size_spec = {"torch.Size", 0, 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
+    PyType_Spec size_spec = {"chainrule.Size", 0, 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
                              size_slots};
     g_size_type = reinterpret_cast<PyTypeObject*>(checked(PyType_FromSpec(&size_spec)).leak());
+    print_as_torch(g_size_type, "torch.Size");
     add_constant(module, "Size", reinterpret_cast<PyObject*>(g_size_type));
 }
 

@@ -100,7 +100,8 @@ public:
             check(item == Py_None || is_tensor(item), ErrorKind::Runtime,
                   "expected Variable or None (got ", Py_TYPE(item)->tp_name,
                   "): backward of ", name(), " returned it at position ", i + 1);
-            if (item != Py_None && io.needs(input)) io.out[input] = tensor_of(item);
+            // Also where nobody needs it: hooks after the node see what backward returned.
+            if (item != Py_None) io.out[input] = tensor_of(item);
             ++input;
         }
     }

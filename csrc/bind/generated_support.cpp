@@ -75,6 +75,20 @@ void check_fill_value(const Operand& value) {
 }
 
 namespace {
+// As torch prints it, one field a line.
+PyObject* fields_repr(PyObject* self, PyObject*) {
+    PyRef names = PyRef(PyObject_GetAttrString(self, "__match_args__"));
+    if (!names) return nullptr;
+    PyRef text(PyUnicode_FromFormat("%s(", Py_TYPE(self)->tp_name));
+    for (Py_ssize_t i = 0; text && i < PyTuple_GET_SIZE(names.get()); ++i) {
+        text = PyRef(PyUnicode_FromFormat("%U%s\n%U=%R", text.get(), i ? "," : "",
+                                          PyTuple_GET_ITEM(names.get(), i),
+                                          PyTuple_GET_ITEM(self, i)));
+    }
+    return text ? PyUnicode_FromFormat("%U)", text.get()) : nullptr;
+}
+PyMethodDef fields_repr_method = {"__repr__", fields_repr, METH_NOARGS, nullptr};
+
 PyTypeObject* make_fields_type(const ResultFields& fields) {
     // The description is read as long as the type lives.
     auto* name = new std::string(std::string("torch.return_types.") + fields.operation);
@@ -83,6 +97,8 @@ PyTypeObject* make_fields_type(const ResultFields& fields) {
     PyStructSequence_Desc description = {name->c_str(), nullptr, list, fields.count};
     PyTypeObject* type = PyStructSequence_NewType(&description);
     if (!type) throw PythonErrorSet();
+    PyRef repr = checked(PyDescr_NewMethod(type, &fields_repr_method));
+    checked(PyObject_SetAttrString(reinterpret_cast<PyObject*>(type), "__repr__", repr.get()));
     return type;
 }
 }  // namespace

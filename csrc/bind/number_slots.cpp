@@ -62,8 +62,13 @@ PyObject* unary(const PointwiseOp& op, PyObject* a) {
 #define CHAINRULE_INPLACE(name, op, params)                                            \
     PyObject* slot_inplace_##name(PyObject* a, PyObject* b) { return inplace(op, a, b, params); }
 
-CHAINRULE_BINARY(add, ops::add_op, kOne)
-CHAINRULE_BINARY(multiply, ops::mul_op, kNone)
+// `2 * x` is recorded as `x * 2`: the tensor is the first input, as in torch.
+PyObject* slot_add(PyObject* a, PyObject* b) {
+    return is_tensor(a) ? binary(ops::add_op, a, b, kOne) : binary(ops::add_op, b, a, kOne);
+}
+PyObject* slot_multiply(PyObject* a, PyObject* b) {
+    return is_tensor(a) ? binary(ops::mul_op, a, b, kNone) : binary(ops::mul_op, b, a, kNone);
+}
 CHAINRULE_BINARY(true_divide, ops::div_op, kNone)
 CHAINRULE_BINARY(floor_divide, ops::floor_divide_op, kNone)
 CHAINRULE_BINARY(remainder, ops::remainder_op, kNone)

@@ -8,6 +8,7 @@
 #include "autograd/history.h"
 #include "bind/hooks.h"
 #include "bind/source_line.h"
+#include "bind/type_names.h"
 
 namespace chainrule::bind {
 
@@ -197,6 +198,7 @@ void init_tensor_type(PyObject* module) {
                         Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC,
                         slots.data()};
     g_tensor_type = reinterpret_cast<PyTypeObject*>(checked(PyType_FromSpec(&spec)).leak());
+    print_as_torch(g_tensor_type, "Tensor");
     g_release_python_object = release_kept_object;
     checked(PyModule_AddObjectRef(module, "Tensor", reinterpret_cast<PyObject*>(g_tensor_type)));
 }

@@ -30,6 +30,10 @@ Tensor pow_scalar(const Tensor& self, const Scalar& exponent) {
         self.dtype() != DType::Bool) {
         return ops::_pow2(self);
     }
+    if (self.dtype() == DType::Bool && exponent.dtype() == DType::Bool) {
+        return exponent.as_bool() ? ops::clone(self, std::nullopt)
+                                  : Tensor::full(self.shape(), DType::Bool, Scalar::boolean(true));
+    }
     check(!(is_integral(self.dtype()) && !exponent.is_float() && exponent.as_int() < 0),
           ErrorKind::Runtime, "Integers to negative integer powers are not allowed.");
     return ops::_pow(self, exponent);

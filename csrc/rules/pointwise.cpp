@@ -50,18 +50,29 @@ void store_number(const Scalar& s, DType dtype, NumberMemory* to) {
 [[noreturn]] void refuse_dtype(const PointwiseOp& op, DType dtype) {
     check(is_enabled(dtype), ErrorKind::NotImplemented, op.name, ": Chainrule has no kernels for ",
           "torch.", dtype_name(dtype), " yet; convert with .to(torch.float32)");
-    if (std::string_view(op.name) == "sub" && dtype == DType::Bool) {
-        fail(ErrorKind::Runtime,
-             "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` "
-             "or `logical_xor()` operator instead.");
-    }
     if (std::string_view(op.name) == "neg" && dtype == DType::Bool) {
         fail(ErrorKind::Runtime,
              "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to "
              "invert a mask, use the `~` or `logical_not()` operator instead.");
     }
-    fail(ErrorKind::NotImplemented, "\"", op.name, "\" not implemented for '", dtype_title(dtype),
+    const char* name = op.name[0] == '_' ? op.name + 1 : op.name;
+    fail(ErrorKind::NotImplemented, "\"", name, "\" not implemented for '", dtype_title(dtype),
          "'. Convert the tensor first, for example with .float() or .long()");
+}
+
+void refuse_bool_subtraction(const PointwiseOp& op, const Operand* operands) {
+    if (&op != &ops::sub_op && &op != &ops::rsub_op) return;
+    int bools = 0;
+    for (int i = 0; i < 2; ++i) {
+        const TensorImpl* t = operands[i].tensor;
+        bools += (t ? t->dtype : operands[i].scalar.dtype()) == DType::Bool;
+    }
+    check(bools < 2, ErrorKind::Runtime,
+          "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or "
+          "`logical_xor()` operator instead.");
+    check(bools == 0, ErrorKind::Runtime,
+          "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying "
+          "to invert a mask, use the `~` or `logical_not()` operator instead.");
 }
 
 bool contains_zero(const TensorImpl& divisor) {
@@ -191,6 +202,7 @@ int64_t dual_level(const PointwiseOp& op, const Operand* operands) {
 __attribute__((noinline)) Tensor pointwise_general(const PointwiseOp& op, const Operand* operands,
                                                    const Scalar* params, int reuse) {
     DType dtype = compute_dtype(op, operands);
+    refuse_bool_subtraction(op, operands);
     if (!op.forward.get(dtype)) refuse_dtype(op, dtype);
     Dims shape = result_shape(op, operands);
     Operand converted[kMaxPointwiseInputs];
@@ -381,6 +393,7 @@ void pointwise_inplace(const PointwiseOp& op, const Operand* operands, const Sca
         }
     }
     DType dtype = compute_dtype(op, operands);
+    refuse_bool_subtraction(op, operands);
     DType produced = op.result == ResultKind::Bool ? DType::Bool : dtype;
     if (!op.forward.get(dtype)) refuse_dtype(op, dtype);
     check(can_cast(produced, self.dtype()), ErrorKind::Runtime, "result type ",

@@ -159,6 +159,7 @@ op(
     "addmm(Tensor self, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
     kind=STRUCTURAL,
     kernel="addmm",
+    inplace=True,
     vjp={
         "self": "grad * beta",
         "mat1": "_mm_rows(grad, mat2, True) * alpha",
@@ -178,6 +179,7 @@ op(
     "addmv(Tensor self, Tensor mat, Tensor vec, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
     kind=STRUCTURAL,
     kernel="addmv",
+    inplace=True,
     vjp={
         "self": "grad * beta",
         "mat": "_mm_cross(grad, vec) * alpha",
@@ -198,6 +200,7 @@ op(
     "-> Tensor",
     kind=STRUCTURAL,
     kernel="baddbmm",
+    inplace=True,
     vjp={
         "self": "grad * beta",
         "batch1": "_bmm(grad, batch2, False, True) * alpha",
@@ -217,6 +220,7 @@ op(
     "addbmm(Tensor self, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
     kind=COMPOSITE,
     kernel="addbmm",
+    inplace=True,
     doc="`beta * self + alpha * bmm(batch1, batch2).sum(0)`.",
     ref="torch.addbmm",
     samples=_added((3, 5), (2, 3, 4), (2, 4, 5)),
@@ -225,6 +229,7 @@ op(
     "addr(Tensor self, Tensor vec1, Tensor vec2, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
     kind=COMPOSITE,
     kernel="addr",
+    inplace=True,
     doc="`beta * self + alpha * outer(vec1, vec2)`.",
     ref="torch.addr",
     samples=_added((3, 5), (3,), (5,)),

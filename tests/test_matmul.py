@@ -126,6 +126,24 @@ def test_product_like_torch(real_torch, name: str) -> None:
     compare(real_torch, function, *[array(*s) for s in shapes], second=second, forward=second)
 
 
+def test_sums_of_products_in_place(real_torch) -> None:
+    shapes = {
+        "addmm_": [(2, 4), (2, 3), (3, 4)],
+        "addmv_": [(2,), (2, 3), (3,)],
+        "addr_": [(2, 3), (2,), (3,)],
+        "baddbmm_": [(2, 3, 2), (2, 3, 4), (2, 4, 2)],
+        "addbmm_": [(3, 2), (2, 3, 4), (2, 4, 2)],
+    }
+    for name, sizes in shapes.items():
+        compare(
+            real_torch,
+            lambda lib, b, x, y, name=name: getattr(b * 2, name)(x, y, beta=0.5, alpha=2),
+            *[array(*s) for s in sizes],
+        )
+    with pytest.raises(RuntimeError):
+        chainrule.zeros(4).addmm_(chainrule.ones(2, 3), chainrule.ones(3, 4))
+
+
 EINSUMS = [
     ("ij,jk->ik", (2, 3), (3, 4)),
     ("ij,jk", (2, 3), (3, 4)),

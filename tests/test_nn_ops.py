@@ -317,6 +317,18 @@ def test_layer_norm_like_torch(real_torch, shape, last: int, affine: bool) -> No
     compare(real_torch, function, array(*shape), *extra, rtol=1e-6)
 
 
+def test_layer_norm_of_many_rows(real_torch) -> None:
+    compare(
+        real_torch,
+        lambda lib, x, w, b: lib.layer_norm(x, (130,), w, b),
+        array(1501, 130),
+        array(130),
+        array(130),
+        second=False,
+        rtol=1e-6,
+    )
+
+
 @pytest.mark.parametrize("affine", [False, True])
 @pytest.mark.parametrize("shape", [(4, 3), (2, 3, 5), (2, 3, 4, 2), (2, 3, 70)])
 def test_batch_norm_like_torch(real_torch, shape, affine: bool) -> None:

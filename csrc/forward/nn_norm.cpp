@@ -1,5 +1,6 @@
 #include "forward/nn_norm.h"
 
+#include <algorithm>
 #include <cmath>
 #include <vector>
 
@@ -132,8 +133,27 @@ Tensor layer_norm_grad_weight(const Tensor& g, const Tensor& input, const Tensor
     Tensor out = Tensor::zeros(shape, x.dtype());
     on_floating(x.dtype(), [&](auto zero, const auto& loop) {
         using T = decltype(zero);
-        loop.rows_weight(grad.data<T>(), x.data<T>(), center.data<T>(), rstd.data<T>(),
-                         out.data<T>(), center.numel(), out.numel());
+        const T *dy = grad.data<T>(), *from = x.data<T>();
+        const T *m = center.data<T>(), *r = rstd.data<T>();
+        T* to = out.data<T>();
+        const int64_t count = center.numel(), n = out.numel();
+        if (x.numel() < (1 << 17)) return loop.rows_weight(dy, from, m, r, to, count, n);
+        // Sums of a fixed number of parts: the same result for any number of threads.
+        constexpr int64_t kParts = 8;
+        const int64_t rows = (count - 1) / kParts + 1;
+        std::vector<T> sums(static_cast<size_t>(kParts * n));
+        Unlocked unlocked(true);
+        parallel_for(0, kParts, 1, [&](int64_t begin, int64_t end) {
+            for (int64_t part = begin; part < end; ++part) {
+                const int64_t first = std::min(count, part * rows);
+                const int64_t last = std::min(count, first + rows), at = first * n;
+                loop.rows_weight(dy + at, from + at, m + first, r + first, sums.data() + part * n,
+                                 last - first, n);
+            }
+        });
+        for (int64_t part = 0; part < kParts; ++part) {
+            for (int64_t i = 0; i < n; ++i) to[i] += sums[static_cast<size_t>(part * n + i)];
+        }
     });
     return out;
 }

@@ -10,6 +10,7 @@ namespace chainrule {
 
 namespace {
 Tensor shared(TensorImpl* impl) { return Tensor(Ref<TensorImpl>::share(impl)); }
+}  // namespace
 
 void replace_grad_fn(TensorImpl& t, Node* owned) {
     Node* old = t.grad_fn;
@@ -23,7 +24,6 @@ void replace_grad_fn(TensorImpl& t, Node* owned) {
         old->release();
     }
 }
-}  // namespace
 
 // Note [Views after in-place changes]: a view's grad_fn is that of the moment it was made. When the
 // memory changed since (through the base or a sibling view), the view is read anew from its base.

@@ -43,6 +43,8 @@ void set_view(TensorImpl& view, const TensorImpl& of, ViewOrigin origin = ViewOr
 // `rebase_history` makes a changed tensor the output of `node` (and of a view, its base too).
 void check_inplace(const TensorImpl& t, const char* operation);
 void rebase_history(const Tensor& changed, Ref<Node> node);
+// Exchanges only the node, after output_index is set; takes over the reference in `owned`.
+void replace_grad_fn(TensorImpl& t, Node* owned);
 
 // Leaf status and the user's switches.
 inline bool is_leaf(const TensorImpl& t) { return !requires_grad(t) || t.grad_fn == nullptr; }

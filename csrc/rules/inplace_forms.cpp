@@ -25,22 +25,24 @@ Tensor value_before(const Tensor& self, const char* operation) {
 void take_geometry(const Tensor& self, const Tensor& view) {
     int64_t level = highest_level({self.get()});
     Tensor tangent = level ? tangent_of(*view, level) : Tensor();
+    // Taken before the version moves on: a stale view would drop its node and be read anew.
+    Ref<Node> node;
+    if (requires_grad(*view) && view->grad_fn) node = Ref<Node>::share(view->grad_fn);
+    auto output = view->output_index;
     self->set_geometry(view.shape(), view.strides());
+    self->storage->bump_version();
     if (tangent) set_tangent(*self, level, tangent);
     if (self->accumulator) self->accumulator->meta(0).set(*self);
-    Node* node = view->grad_fn;
-    if (!node || !requires_grad(*view)) return;
+    if (!node) return;
     if (!(self->flags & kView)) {
-        rebase_history(self, Ref<Node>::share(node));
+        rebase_history(self, std::move(node));
         return;
     }
     // Its base keeps its elements, so only the way from there to this view changes.
-    node->retain();
-    Node* old = self->grad_fn;
-    self->grad_fn = node;
-    self->output_index = view->output_index;
+    self->output_index = output;
     self->flags |= kRequiresGrad;
-    if (old) old->release();
+    replace_grad_fn(*self, node.leak());
+    self->view_version = self->storage->version;
 }
 
 }  // namespace chainrule

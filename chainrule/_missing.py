@@ -29,7 +29,9 @@ def missing_attribute(module: str, name: str) -> AttributeError | ImportError:
     reason = f"{_torch_name(module)}.{name} is not in Chainrule yet{_at(frame)}"
     if direct and frame is not None and _runs_import_from(frame):
         return ImportError(f"cannot import name {name!r} from {shown!r}: {reason}", name=shown)
-    return AttributeError(f"module {shown!r} has no attribute {name!r}: {reason}", name=name)
+    # With the module at hand Python adds "Did you mean: ...?" to a misspelt name.
+    text = f"module {shown!r} has no attribute {name!r}: {reason}"
+    return AttributeError(text, name=name, obj=sys.modules.get(module))
 
 
 def missing_module(name: str) -> ModuleNotFoundError:

@@ -244,7 +244,11 @@ def _function(label: str, group: list[Operator], calls: list[str]) -> list[str]:
         "        Arguments a;",
     ]
     for o, call in zip(group, calls, strict=True):
-        lines.append(f"        if (a.bind(signature_{o.cname}, self, args, nargs, kwnames)) {{")
+        # A row that is a function only is no overload of another row's method.
+        form = "!self && " if not o.method and any(other.method for other in group) else ""
+        lines.append(
+            f"        if ({form}a.bind(signature_{o.cname}, self, args, nargs, kwnames)) {{"
+        )
         lines.append(f"            {call}")
         lines.append("        }")
     lines += [

@@ -6,3 +6,9 @@ from chainrule.nn.parameter import Buffer, Parameter
 
 __all__ = ["Buffer", "Parameter", "functional", "init", "modules", "parameter", "utils"]
 __all__ += modules.__all__
+
+
+def __getattr__(name: str) -> None:
+    from chainrule._missing import missing_attribute
+
+    raise missing_attribute(__name__, name)

@@ -439,3 +439,9 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
     norms = (x.norm(2, dim, keepdim=True).clamp(min=eps) for x in (x1, x2))
     norm1, norm2 = norms
     return ((x1 / norm1) * (x2 / norm2)).sum(dim)
+
+
+def __getattr__(name: str) -> None:
+    from chainrule._missing import missing_attribute
+
+    raise missing_attribute(__name__, name)

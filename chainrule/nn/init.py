@@ -281,3 +281,9 @@ def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Any =
             for row in chainrule.randperm(rows)[:zeros].tolist():
                 tensor[row, column] = 0
     return tensor
+
+
+def __getattr__(name: str) -> None:
+    from chainrule._missing import missing_attribute
+
+    raise missing_attribute(__name__, name)

@@ -19,3 +19,9 @@ __all__ = [
     "RMSprop",
     "lr_scheduler",
 ]
+
+
+def __getattr__(name: str) -> None:
+    from chainrule._missing import missing_attribute
+
+    raise missing_attribute(__name__, name)

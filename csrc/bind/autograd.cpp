@@ -234,7 +234,10 @@ PyObject* tensor_requires_grad_inplace(PyObject* self, PyObject* const* args, Py
     return guarded([&]() -> PyObject* {
         Py_ssize_t total = nargs + (kwnames ? PyTuple_GET_SIZE(kwnames) : 0);
         check(total <= 1, ErrorKind::Type, "requires_grad_() takes at most one argument");
-        bool value = total == 0 || PyObject_IsTrue(args[0]) == 1;
+        check(total == 0 || PyBool_Check(args[0]), ErrorKind::Type,
+              "requires_grad_(): argument 'requires_grad' (position 1) must be bool, not ",
+              Py_TYPE(total ? args[0] : Py_None)->tp_name);
+        bool value = total == 0 || args[0] == Py_True;
         set_requires_grad(*impl_of(self), value);
         return Py_NewRef(self);
     });

@@ -6,6 +6,7 @@
 #include "bind/creation.h"
 #include "bind/dtype_object.h"
 #include "bind/tensor_object.h"
+#include "bind/type_names.h"
 #include "ops.h"
 
 // Tensor(...), FloatTensor(...) and Parameter(...).
@@ -151,6 +152,7 @@ void init_parameter_type(PyObject* module) {
     g_parameter_type = reinterpret_cast<PyTypeObject*>(
         checked(PyType_FromSpecWithBases(&spec, reinterpret_cast<PyObject*>(g_tensor_type)))
             .leak());
+    print_as_torch(g_parameter_type, "Parameter");
     checked(
         PyModule_AddObjectRef(module, "Parameter", reinterpret_cast<PyObject*>(g_parameter_type)));
     add_functions(module, functions);

@@ -25,12 +25,10 @@ Tensor value_before(const Tensor& self, const char* operation) {
 void take_geometry(const Tensor& self, const Tensor& view) {
     int64_t level = highest_level({self.get()});
     Tensor tangent = level ? tangent_of(*view, level) : Tensor();
-    // Taken before the version moves on: a stale view would drop its node and be read anew.
-    Ref<Node> node;
-    if (requires_grad(*view) && view->grad_fn) node = Ref<Node>::share(view->grad_fn);
-    auto output = view->output_index;
+    // Held from here on: the bump below makes the view read its history anew.
+    Ref<Node> node = Ref<Node>::share(requires_grad(*view) ? view->grad_fn : nullptr);
+    uint16_t output = view->output_index;
     self->set_geometry(view.shape(), view.strides());
-    self->storage->bump_version();
     if (tangent) set_tangent(*self, level, tangent);
     if (self->accumulator) self->accumulator->meta(0).set(*self);
     if (!node) return;
@@ -39,10 +37,12 @@ void take_geometry(const Tensor& self, const Tensor& view) {
         return;
     }
     // Its base keeps its elements, so only the way from there to this view changes.
+    Node* old = self->grad_fn;
+    self->grad_fn = node.leak();
     self->output_index = output;
     self->flags |= kRequiresGrad;
-    replace_grad_fn(*self, node.leak());
     self->view_version = self->storage->version;
+    if (old) old->release();
 }
 
 }  // namespace chainrule

@@ -179,7 +179,16 @@ Tensor apply_jvp(const PointwiseOp& op, const Operand* operands, const Scalar* p
         }
         total = total ? engine_add(total, tangent) : tangent;
     }
-    return total ? expand_to(total, out) : total;
+    if (!total) return total;
+    total = expand_to(total, out);
+    // In-place changes of the result write into its tangent, so it must be the result's own.
+    bool shared = !total.contiguous();
+    for (int i = 0; i < op.num_operands && !shared; ++i) {
+        if (!operands[i].tensor) continue;
+        Tensor of_operand = tangent_of(*operands[i].tensor, level);
+        shared = of_operand && of_operand->storage == total->storage;
+    }
+    return shared ? ops::clone(total, std::nullopt) : total;
 }
 
 Tensor pointwise_dual(const PointwiseOp& op, const Operand* operands, const Scalar* params,
@@ -321,7 +330,9 @@ Tensor pointwise(const PointwiseOp& op, const Operand* operands, const Scalar* p
                  is_floating(first->dtype) && !t_state.inference;
     for (int i = 0; plain && i < op.num_operands; ++i) {
         const TensorImpl* t = operands[i].tensor;
-        if (t && t != first) {
+        if (!t) {
+            plain = operands[i].scalar.kind() != Scalar::Kind::Bool;
+        } else if (t != first) {
             plain = t->dtype == first->dtype && (t->flags & kContiguous) && t->same_shape(*first);
         }
     }

@@ -241,9 +241,7 @@ op(
     kernel="take_along_dim",
     doc="`gather` with broadcasting; without `dim` over the flattened tensor.",
     ref="torch.take_along_dim",
-    samples=_with_index(
-        {"indices": _integers(5, 4, 1), "dim": 1}, {"indices": _integers(20, 7)}
-    ),
+    samples=_with_index({"indices": _integers(5, 4, 1), "dim": 1}, {"indices": _integers(20, 7)}),
 )
 op(
     "take(Tensor self, Tensor index) -> Tensor",
@@ -450,9 +448,7 @@ op(
     method=False,
     doc="Rows of `weight` at `indices`; the row `padding_idx` gets no gradient.",
     ref="torch.embedding",
-    samples=cases(
-        lambda random: [((_array(random, 6, 3), random.integers(0, 6, (2, 4))), {})]
-    ),
+    samples=cases(lambda random: [((_array(random, 6, 3), random.integers(0, 6, (2, 4))), {})]),
 )
 op(
     "_embedding_adjoint(Tensor self, Tensor indices, int[] shape, int padding_idx, bool scale) "
@@ -545,7 +541,7 @@ op(
     kernel="bucketize",
     doc="The interval between the sorted `boundaries` in which each element lies.",
     ref="torch.bucketize",
-    samples=_with_index({"boundaries": lambda random: random.uniform(0, 0, 4) + [-0.5, 0, 0.2, 0.7]}),
+    samples=_with_index({"boundaries": lambda random: random.uniform(0.1, 0.3, 5).cumsum()}),
 )
 
 # Helpers -----------------------------------------------------------------------------------------

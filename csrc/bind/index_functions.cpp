@@ -91,11 +91,11 @@ PyObject* change(std::initializer_list<const Signature*> signatures, PyObject* s
     });
 }
 
-#define CHAINRULE_CHANGE(name, ...)                                                           \
+#define CHAINRULE_CHANGE(name, ...)                                                              \
     PyObject* name(PyObject* self, PyObject* const* args, Py_ssize_t nargs, PyObject* kwnames) { \
         return change({__VA_ARGS__}, self, args, nargs, kwnames,                              \
                       [](const Arguments& a, [[maybe_unused]] int which)
-#define CHAINRULE_END );                                                                      \
+#define CHAINRULE_END ); \
     }
 
 CHAINRULE_CHANGE(index_put, &index_put_signature) {
@@ -105,45 +105,54 @@ CHAINRULE_CHANGE(index_put, &index_put_signature) {
     for (const Tensor& index : a.tensors(1)) dim += list.add(self, dim, index);
     check(!list.empty(), ErrorKind::Runtime, "index_put_: at least one index tensor is needed");
     index_put_inplace(self, list, a.tensor(2), a.flag(3, false));
-} CHAINRULE_END
+}
+CHAINRULE_END
 
 CHAINRULE_CHANGE(index_add, &index_add_signature) {
     index_add_inplace(a.tensor(0), a.integer(1, 0), a.tensor(2), a.tensor(3),
                       a.scalar(4, Scalar(1)));
-} CHAINRULE_END
+}
+CHAINRULE_END
 
 CHAINRULE_CHANGE(index_copy, &index_copy_signature) {
     index_copy_inplace(a.tensor(0), a.integer(1, 0), a.tensor(2), a.tensor(3));
-} CHAINRULE_END
+}
+CHAINRULE_END
 
 // A tensor may carry a gradient or a tangent, so it is not taken for its number.
 CHAINRULE_CHANGE(index_fill, &fill_tensor_signature, &fill_number_signature) {
     if (which == 0) index_fill_inplace(a.tensor(0), a.integer(1, 0), a.tensor(2), a.tensor(3));
     else index_fill_inplace(a.tensor(0), a.integer(1, 0), a.tensor(2), a.scalar(3, 0));
-} CHAINRULE_END
+}
+CHAINRULE_END
 
 CHAINRULE_CHANGE(scatter, &scatter_number_signature, &scatter_signature) {
     if (which == 0) scatter_inplace(a.tensor(0), a.integer(1, 0), a.tensor(2), a.scalar(3, 0));
     else scatter_inplace(a.tensor(0), a.integer(1, 0), a.tensor(2), a.tensor(3));
-} CHAINRULE_END
+}
+CHAINRULE_END
 
 CHAINRULE_CHANGE(scatter_add, &scatter_add_signature) {
     scatter_add_inplace(a.tensor(0), a.integer(1, 0), a.tensor(2), a.tensor(3));
-} CHAINRULE_END
+}
+CHAINRULE_END
 
 CHAINRULE_CHANGE(masked_scatter, &masked_scatter_signature) {
     masked_scatter_inplace(a.tensor(0), a.tensor(1), a.tensor(2));
-} CHAINRULE_END
+}
+CHAINRULE_END
 
 CHAINRULE_CHANGE(tril, &tril_signature) {
     Tensor self = a.tensor(0);
     assign_inplace(self, ops::tril(self, a.integer(1, 0)), "tril_");
-} CHAINRULE_END
+}
+CHAINRULE_END
 
 CHAINRULE_CHANGE(triu, &triu_signature) {
     Tensor self = a.tensor(0);
     assign_inplace(self, ops::triu(self, a.integer(1, 0)), "triu_");
-} CHAINRULE_END
+}
+CHAINRULE_END
 
 // Results that depend on the arguments ----------------------------------------------------------
 
@@ -152,8 +161,8 @@ PyObject* nonzero(PyObject* self, PyObject* const* args, Py_ssize_t nargs, PyObj
         std::vector<PyObject*> all;
         if (self) all.push_back(self);
         all.insert(all.end(), args, args + nargs + (kwnames ? PyTuple_GET_SIZE(kwnames) : 0));
-        Call call("nonzero", {"input", "as_tuple"}, kOutKeyword, all.data(),
-                  nargs + (self ? 1 : 0), kwnames, 1);
+        Call call("nonzero", {"input", "as_tuple"}, kOutKeyword, all.data(), nargs + (self ? 1 : 0),
+                  kwnames, 1);
         Tensor t = call.tensor(0);
         if (!call.flag(1, false)) return wrap(ops::_nonzero(t));
         return wrap_result(ops::_nonzero_tuple(t));
@@ -181,13 +190,13 @@ PyObject* unique(PyObject* self, PyObject* const* args, Py_ssize_t nargs, PyObje
 
 // Row and column numbers of a triangle of a matrix, as two rows.
 Tensor triangle_indices(int64_t rows, int64_t columns, int64_t offset, bool upper, DType dtype) {
-    check(rows >= 0 && columns >= 0, ErrorKind::Runtime,
-          rows < 0 ? "row" : "col", " must be non-negative, got ", rows < 0 ? rows : columns);
+    check(rows >= 0 && columns >= 0, ErrorKind::Runtime, rows < 0 ? "row" : "col",
+          " must be non-negative, got ", rows < 0 ? rows : columns);
     check(dtype == DType::Int64, ErrorKind::NotImplemented,
           "index tensors are int64; other dtypes are not supported here");
     auto bounds = [&](int64_t row) {
-        int64_t cut = std::clamp<int64_t>(row + std::clamp(offset, -rows, columns) + !upper, 0,
-                                          columns);
+        int64_t cut =
+            std::clamp<int64_t>(row + std::clamp(offset, -rows, columns) + !upper, 0, columns);
         return upper ? std::pair{cut, columns} : std::pair{int64_t{0}, cut};
     };
     int64_t total = 0;
@@ -220,8 +229,16 @@ PyObject* is_view(PyObject* self, PyObject*) {
     return PyBool_FromLong(impl_of(self)->flags & kView);
 }
 
+PyObject* reversed(PyObject* self, PyObject*) {
+    return guarded([&]() -> PyObject* {
+        if (impl_of(self)->ndim == 0) return Py_NewRef(self);
+        return wrap(ops::flip(tensor_of(self), {0}));
+    });
+}
+
 #define CHAINRULE_METHOD(name, function, doc) {name, method(function), kFlags, doc}
 PyMethodDef methods[] = {
+    {"__reversed__", reversed, METH_NOARGS, "The entries of the first dimension from the last."},
     {"_is_view", is_view, METH_NOARGS, "Whether the tensor looks into the memory of another."},
     CHAINRULE_METHOD("index_put_", index_put, "Writes, or adds, values at self[indices]."),
     CHAINRULE_METHOD("index_add_", index_add, "In-place index_add."),
@@ -235,9 +252,10 @@ PyMethodDef methods[] = {
     CHAINRULE_METHOD("nonzero", as_method<nonzero>,
                      "nonzero(*, as_tuple=False): where the elements that are not zero stand, one "
                      "row each, or a tensor for each dimension."),
-    CHAINRULE_METHOD("unique", as_method<unique>,
-                     "unique(sorted=True, return_inverse=False, return_counts=False): the different "
-                     "elements in increasing order."),
+    CHAINRULE_METHOD(
+        "unique", as_method<unique>,
+        "unique(sorted=True, return_inverse=False, return_counts=False): the different "
+        "elements in increasing order."),
     {nullptr, nullptr, 0, nullptr},
 };
 PyMethodDef functions[] = {

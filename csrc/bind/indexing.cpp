@@ -21,16 +21,15 @@ namespace chainrule::bind {
 namespace {
 
 [[noreturn]] void fail_bounds(int64_t index, int64_t dim, int64_t size) {
-    fail(ErrorKind::Index, "index ", index, " is out of bounds for dimension ", dim,
-         " with size ", size);
+    fail(ErrorKind::Index, "index ", index, " is out of bounds for dimension ", dim, " with size ",
+         size);
 }
 
 // A tensor under basic indexing. Without history and tangents it is a mere geometry, which becomes
 // a view at the end; else each step is a recorded operator.
 class Cursor {
 public:
-    explicit Cursor(PyObject* self)
-        : origin_(impl_of(self)), plain_(plain_inplace({origin_})) {
+    explicit Cursor(PyObject* self) : origin_(impl_of(self)), plain_(plain_inplace({origin_})) {
         if (plain_) {
             shape_ = Dims(origin_->sizes(), origin_->ndim);
             strides_ = Dims(origin_->strides(), origin_->ndim);
@@ -277,8 +276,7 @@ void apply(Cursor& cursor, Advanced& advanced, PyObject* key, bool reads) {
         return;
     }
     if (PySlice_Check(key)) {
-        check(cursor.ndim() > 0, ErrorKind::Index,
-              "slice() cannot be applied to a 0-dim tensor.");
+        check(cursor.ndim() > 0, ErrorKind::Index, "slice() cannot be applied to a 0-dim tensor.");
         cursor.slice(0, key, reads);  // x[:] is a view of x
         return;
     }

@@ -25,8 +25,27 @@ Tensor empty_ordered(const Dims& shape, DType dtype, std::initializer_list<size_
     return out;
 }
 
+// The strides of a permuted tensor, if it fills its memory without gaps.
+std::optional<Dims> dense_strides(const TensorImpl& t) {
+    Dims order = Dims::filled(t.ndim, 0);
+    for (int i = 0; i < t.ndim; ++i) order[static_cast<size_t>(i)] = i;
+    std::stable_sort(order.begin(), order.end(),
+                     [&](int64_t a, int64_t b) { return t.strides()[a] < t.strides()[b]; });
+    int64_t step = 1;
+    for (int64_t d : order) {
+        if (t.sizes()[d] == 1) continue;
+        if (t.strides()[d] != step) return std::nullopt;
+        step *= t.sizes()[d];
+    }
+    return Dims(t.strides(), t.ndim);
+}
+
 template <class T>
 void copy_loop(char* const* data, const int64_t* strides, int64_t n, const void*) {
+    if (strides[0] == sizeof(T) && strides[1] == sizeof(T)) {
+        std::memcpy(data[0], data[1], static_cast<size_t>(n) * sizeof(T));
+        return;
+    }
     for (int64_t i = 0; i < n; ++i) {
         *reinterpret_cast<T*>(data[0] + i * strides[0]) =
             *reinterpret_cast<const T*>(data[1] + i * strides[1]);
@@ -91,8 +110,8 @@ Tensor clone(const Tensor& self, const std::optional<std::string>& memory_format
         out = Tensor::empty_like(*self, self.dtype());
     } else if (*memory_format == "channels_last") {
         check(self.dim() == 4, ErrorKind::Runtime,
-              "required rank 4 tensor to use channels_last format, but the tensor has ",
-              self.dim(), " dimensions");
+              "required rank 4 tensor to use channels_last format, but the tensor has ", self.dim(),
+              " dimensions");
         out = empty_ordered(self.shape(), self.dtype(), {0, 2, 3, 1});
     } else if (*memory_format == "channels_last_3d") {
         check(self.dim() == 5, ErrorKind::Runtime,
@@ -107,13 +126,21 @@ Tensor clone(const Tensor& self, const std::optional<std::string>& memory_format
 }
 
 Tensor to_dtype(const Tensor& self, const std::optional<DType>& dtype) {
-    return convert(*self, dtype.value_or(self.dtype()));
+    DType wanted = dtype.value_or(self.dtype());
+    std::optional<Dims> strides;
+    if (!self.contiguous()) strides = dense_strides(*self);
+    if (!strides || !is_enabled(wanted)) return convert(*self, wanted);
+    Tensor out = Tensor::empty_like(*self, wanted);
+    out->set_geometry(self.shape(), *strides);
+    copy_elements(*out, *self);
+    return out;
 }
 
 Tensor flip(const Tensor& self, const Dims& dims) {
     Dims which = wrap_dims(dims, self.dim());
     Tensor out = Tensor::empty(self.shape(), self.dtype());
     if (self.numel() == 0) return out;
+    if (auto strides = dense_strides(*self)) out->set_geometry(self.shape(), *strides);
     Dims shape = self.shape();
     LoopOperand operands[2] = {{out->data, broadcast_strides(*out, shape)},
                                {self->data, broadcast_strides(*self, shape)}};
@@ -123,9 +150,8 @@ Tensor flip(const Tensor& self, const Dims& dims) {
         operands[1].data += (shape[d] - 1) * operands[1].strides[d];
         operands[1].strides[d] = -operands[1].strides[d];
     }
-    StridedLoop loop = dispatch(self.dtype(), [](auto zero) -> StridedLoop {
-        return copy_loop<decltype(zero)>;
-    });
+    StridedLoop loop =
+        dispatch(self.dtype(), [](auto zero) -> StridedLoop { return copy_loop<decltype(zero)>; });
     run_strided(shape, operands, 2, loop, nullptr);
     return out;
 }
@@ -190,9 +216,8 @@ Tensor repeat(const Tensor& self, const Dims& repeats) {
     }
     operands[0] = {out->data, to};
     operands[1] = {self->data, strides};
-    StridedLoop loop = dispatch(self.dtype(), [](auto zero) -> StridedLoop {
-        return copy_loop<decltype(zero)>;
-    });
+    StridedLoop loop =
+        dispatch(self.dtype(), [](auto zero) -> StridedLoop { return copy_loop<decltype(zero)>; });
     run_strided(pairs, operands, 2, loop, nullptr);
     return out;
 }

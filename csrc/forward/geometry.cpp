@@ -6,11 +6,10 @@ namespace chainrule::forward {
 
 Tensor expand(const Tensor& self, const Dims& size, bool) {
     Dims from = self.shape(), strides = self.strides();
-    check(size.size() >= from.size(), ErrorKind::Runtime,
-          "expand(", legacy_type_name(self.dtype()), "{", to_string(from), "}, size=",
-          to_string(size), "): the number of sizes provided (", size.size(),
-          ") must be greater or equal to the number of dimensions in the tensor (", from.size(),
-          ")");
+    check(size.size() >= from.size(), ErrorKind::Runtime, "expand(", legacy_type_name(self.dtype()),
+          "{", to_string(from), "}, size=", to_string(size), "): the number of sizes provided (",
+          size.size(), ") must be greater or equal to the number of dimensions in the tensor (",
+          from.size(), ")");
     size_t lead = size.size() - from.size();
     Dims shape = size, out_strides = Dims::filled(size.size(), 0);
     for (size_t i = 0; i < size.size(); ++i) {
@@ -34,9 +33,27 @@ Tensor expand(const Tensor& self, const Dims& size, bool) {
     return Tensor::view_of(*self, shape, out_strides, self.offset());
 }
 
+namespace {
+bool extent_overflows(const Dims& size, const Dims& stride, int64_t offset) {
+    int64_t last = offset, span;
+    for (size_t i = 0; i < size.size() && i < stride.size(); ++i) {
+        if (size[i] <= 1) continue;
+        if (__builtin_mul_overflow(size[i] - 1, stride[i], &span) ||
+            __builtin_add_overflow(last, span, &last) || last > INT64_MAX / 16) {
+            return true;
+        }
+    }
+    return false;
+}
+}  // namespace
+
 Tensor as_strided(const Tensor& self, const Dims& size, const Dims& stride,
                   const std::optional<int64_t>& storage_offset) {
     int64_t offset = storage_offset.value_or(self.offset());
+    check(offset >= 0, ErrorKind::Runtime, "Tensor: invalid storage offset ", offset);
+    check(!extent_overflows(size, stride, offset), ErrorKind::Runtime,
+          "Storage size calculation overflowed with sizes=", to_string(size),
+          " and strides=", to_string(stride));
     check_in_storage(size, stride, offset, *self->storage, self.dtype());
     return Tensor::view_of(*self, size, stride, offset);
 }
@@ -82,9 +99,8 @@ Tensor restride(const Tensor& self, const Dims& size, const Dims& stride, int64_
         using T = decltype(zero);
         T* memory = buffer.data<T>();
         const T* from = source.data<T>();
-        walk(size, stride, offset - low, [&](int64_t i, int64_t at) {
-            memory[at] = static_cast<T>(memory[at] + from[i]);
-        });
+        walk(size, stride, offset - low,
+             [&](int64_t i, int64_t at) { memory[at] = static_cast<T>(memory[at] + from[i]); });
         T* to = out.data<T>();
         walk(out_size, out_stride, out_offset - low,
              [&](int64_t i, int64_t at) { to[i] = memory[at]; });

@@ -100,6 +100,25 @@ Tensor read_index(const Tensor& self, const IndexPlan& plan) {
     return out;
 }
 
+// self[index] along the first dimension of a tensor with dense rows, without a plan; else null.
+Tensor read_rows(const Tensor& self, const Tensor& index, bool negatives) {
+    int64_t row = 1;
+    for (int64_t d = self.dim(); d-- > 1;) {
+        if (self->sizes()[d] != 1 && self->strides()[d] != row) return Tensor();
+        row *= self->sizes()[d];
+    }
+    Dims shape = index.shape();
+    for (int64_t d = 1; d < self.dim(); ++d) shape.push_back(self->sizes()[d]);
+    Tensor out = Tensor::empty(shape, self.dtype());
+    if (out.numel() == 0) return Tensor();
+    Tensor dense = make_contiguous(index);
+    int64_t item = static_cast<int64_t>(item_size(self.dtype()));
+    Unlocked unlocked(out.numel() >= kUnlockedFrom);
+    cpu::gather_rows(out->data, self->data, dense.data<int64_t>(), dense.numel(), self->sizes()[0],
+                     self->strides()[0] * item, row * item, negatives, 0);
+    return out;
+}
+
 }  // namespace
 
 IndexPlan plan_index(const TensorImpl& self, const std::vector<Tensor>& indices, const Dims& dims,
@@ -162,6 +181,9 @@ void write_index(const TensorImpl& self, const IndexPlan& plan, const Tensor& va
 // Advanced indexing -----------------------------------------------------------------------------
 
 Tensor index(const Tensor& self, const std::vector<Tensor>& indices, const Dims& dims) {
+    if (indices.size() == 1 && dims[0] == 0) {
+        if (Tensor out = read_rows(self, indices[0], true)) return out;
+    }
     return read_index(self, plan_index(*self, indices, dims, true));
 }
 
@@ -210,6 +232,10 @@ Tensor index_select(const Tensor& self, int64_t dim, const Tensor& index) {
         int64_t v = dense.data<int64_t>()[i];
         check(v >= 0 && v < size, ErrorKind::Index, "index out of range in self: index_select got ",
               v, " for dimension ", d, " with size ", size);
+    }
+    if (d == 0 && self.dim() > 0) {
+        Tensor flat = shifted_view(*dense, {dense.numel()}, {1}, 0);
+        if (Tensor out = read_rows(self, flat, false)) return out;
     }
     return read_index(self, plan_along(*self, d, dense, false));
 }

@@ -16,9 +16,12 @@ struct IndexPlan {
     bool dense_inner = true;
 
     cpu::Blocks blocks() const {
-        return {outer.data(), static_cast<int64_t>(outer.size()),
-                at.data(),    static_cast<int64_t>(at.size()),
-                dense_inner ? nullptr : inner.data(), num_inner};
+        return {outer.data(),
+                static_cast<int64_t>(outer.size()),
+                at.data(),
+                static_cast<int64_t>(at.size()),
+                dense_inner ? nullptr : inner.data(),
+                num_inner};
     }
 };
 

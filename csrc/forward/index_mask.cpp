@@ -127,8 +127,7 @@ Dims rows_shape(const Tensor& indices, int64_t width) {
 }
 
 // Weight of each use: 0 for the padding, 1 / (number of uses of the row) with `scale`, else 1.
-std::vector<double> use_weights(const Tensor& flat, int64_t rows, int64_t padding_idx,
-                                bool scale) {
+std::vector<double> use_weights(const Tensor& flat, int64_t rows, int64_t padding_idx, bool scale) {
     std::vector<int64_t> uses(scale ? static_cast<size_t>(rows) : 0);
     const int64_t* at = flat.data<int64_t>();
     std::vector<double> out(static_cast<size_t>(flat.numel()), 1.0);

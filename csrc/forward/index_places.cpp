@@ -11,7 +11,9 @@ namespace chainrule::forward {
 
 namespace {
 
-Dims at_least_1d(const Dims& dims, int64_t otherwise) { return dims.empty() ? Dims{otherwise} : dims; }
+Dims at_least_1d(const Dims& dims, int64_t otherwise) {
+    return dims.empty() ? Dims{otherwise} : dims;
+}
 
 // What a cpu::Places points into.
 struct PlacesPlan {
@@ -115,8 +117,7 @@ void scatter_into(const Tensor& self, int64_t dim, const Tensor& index, const Te
     scatter_plan(self, d, index, plain, put);
 }
 
-void scatter_value_into(const Tensor& self, int64_t dim, const Tensor& index,
-                        const Scalar& value) {
+void scatter_value_into(const Tensor& self, int64_t dim, const Tensor& index, const Scalar& value) {
     int64_t d = check_gather(*self, dim, index, "scatter");
     check_scatter(self, d, index, nullptr);
     Tensor one = Tensor::full({}, self.dtype(), value);
@@ -154,13 +155,14 @@ namespace {
 Tensor flat_positions(const Tensor& index, int64_t numel) {
     check(index.dtype() == DType::Int64, ErrorKind::Runtime,
           "take(): Expected a long tensor for index, but got ", dtype_title(index.dtype()));
-    check(numel > 0 || index.numel() == 0, ErrorKind::Index, "take(): tried to take from an empty "
+    check(numel > 0 || index.numel() == 0, ErrorKind::Index,
+          "take(): tried to take from an empty "
           "tensor");
     Tensor out = convert(*index, DType::Int64);
     for (int64_t i = 0; i < out.numel(); ++i) {
         int64_t& v = out.data<int64_t>()[i];
-        check(v >= -numel && v < numel, ErrorKind::Index, "out of range: tried to access index ",
-              v, " on a tensor of ", numel, " elements.");
+        check(v >= -numel && v < numel, ErrorKind::Index, "out of range: tried to access index ", v,
+              " on a tensor of ", numel, " elements.");
         if (v < 0) v += numel;
     }
     return out;

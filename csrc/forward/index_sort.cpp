@@ -118,9 +118,9 @@ Tensor searchsorted(const Tensor& self, const Tensor& input, bool out_int32, boo
           "torch.searchsorted(): boundaries tensor must have positive dimension, but got 0 "
           "dimension");
     bool shared = self.dim() == 1;
-    bool match = shared || (input.dim() == self.dim() &&
-                            std::equal(self->sizes(), self->sizes() + self.dim() - 1,
-                                       input->sizes()));
+    bool match =
+        shared || (input.dim() == self.dim() &&
+                   std::equal(self->sizes(), self->sizes() + self.dim() - 1, input->sizes()));
     check(match, ErrorKind::Runtime,
           "torch.searchsorted(): boundaries tensor should be 1 dimension or the first N-1 "
           "dimensions of boundaries tensor and input value tensor must match, but we got "

@@ -52,11 +52,14 @@ void fill(const Tensor& out, const std::vector<Tensor>& tensors, size_t d, const
         shape[d] = sizes[i];
         if (tensors[i].numel() > 0) {
             Tensor place = shifted_view(*out, shape, strides, at * strides[d]);
-            Tensor source = shifted_view(*tensors[i], shape, [&] {
-                Dims s = tensors[i].strides();
-                if (s.size() < shape.size()) s.insert(d, 0);  // `stack` adds the dimension
-                return s;
-            }(), 0);
+            Tensor source = shifted_view(
+                *tensors[i], shape,
+                [&] {
+                    Dims s = tensors[i].strides();
+                    if (s.size() < shape.size()) s.insert(d, 0);  // `stack` adds the dimension
+                    return s;
+                }(),
+                0);
             copy_elements(*place, *source);
         }
         at += sizes[i];

@@ -22,8 +22,8 @@ Dims inferred_shape(const Dims& shape, int64_t numel) {
             unknown = static_cast<int>(i);
             continue;
         }
-        check(shape[i] >= 0, ErrorKind::Runtime, "invalid shape dimension ", shape[i],
-              " at index ", i, " of shape ", to_string(shape));
+        check(shape[i] >= 0, ErrorKind::Runtime, "invalid shape dimension ", shape[i], " at index ",
+              i, " of shape ", to_string(shape));
         check(!__builtin_mul_overflow(known, shape[i], &known), ErrorKind::Runtime, "shape ",
               quoted(shape), " is invalid for input of size ", numel);
     }
@@ -164,8 +164,8 @@ Tensor squeeze_dim(const Tensor& self, int64_t dim) {
 
 Tensor squeeze_dims(const Tensor& self, const Dims& dim) {
     Dims which = wrap_dims(dim, self.dim());
-    return without(
-        self, [&](int d) { return std::find(which.begin(), which.end(), d) != which.end(); });
+    return without(self,
+                   [&](int d) { return std::find(which.begin(), which.end(), d) != which.end(); });
 }
 
 Tensor unsqueeze(const Tensor& self, int64_t dim) {

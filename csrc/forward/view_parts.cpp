@@ -86,8 +86,7 @@ Tensor slice_adjoint(const Tensor& self, const Dims& shape, int64_t dim,
 Tensor diagonal(const Tensor& self, int64_t offset, int64_t dim1, int64_t dim2) {
     auto a = static_cast<size_t>(wrap_dim(dim1, self.dim()));
     auto b = static_cast<size_t>(wrap_dim(dim2, self.dim()));
-    check(a != b, ErrorKind::Runtime, "diagonal dimensions cannot be identical ", dim1, ", ",
-          dim2);
+    check(a != b, ErrorKind::Runtime, "diagonal dimensions cannot be identical ", dim1, ", ", dim2);
     Dims shape = self.shape(), strides = self.strides();
     int64_t rows = shape[a], columns = shape[b];
     int64_t stride = strides[a] + strides[b];
@@ -119,15 +118,13 @@ Tensor diag_embed(const Tensor& self, int64_t offset, int64_t dim1, int64_t dim2
           "diag_embed() expects a tensor with one dimension or more, but self has none");
     auto a = static_cast<size_t>(wrap_dim(dim1, self.dim() + 1));
     auto b = static_cast<size_t>(wrap_dim(dim2, self.dim() + 1));
-    check(a != b, ErrorKind::Runtime, "diagonal dimensions cannot be identical ", dim1, ", ",
-          dim2);
+    check(a != b, ErrorKind::Runtime, "diagonal dimensions cannot be identical ", dim1, ", ", dim2);
     Dims shape = self.shape();
     int64_t size = shape.back() + std::abs(offset);
     shape.resize(shape.size() - 1);
     shape.insert(std::min(a, b), size);
     shape.insert(std::max(a, b), size);
-    return diagonal_adjoint(self, shape, offset, static_cast<int64_t>(a),
-                            static_cast<int64_t>(b));
+    return diagonal_adjoint(self, shape, offset, static_cast<int64_t>(a), static_cast<int64_t>(b));
 }
 
 Tensor unfold(const Tensor& self, int64_t dimension, int64_t size, int64_t step) {

@@ -46,6 +46,11 @@ Ref<Node> overwrite_node(const char* label, const Tensor& self, const TensorImpl
 void write_tangent(const Tensor& self, int64_t level, const Tensor& tangent) {
     Tensor old = tangent_of(*self, level);
     if (!old && !tangent) return;
+    if (old && (self->flags & kView)) {
+        // Some views carry a copy of a part of the base's tangent (as_strided): the whole counts.
+        Tensor whole = tangent_of(*self->base, level);
+        if (whole && whole->storage != old->storage) old = Tensor();
+    }
     if (!old) {
         if (!(self->flags & kView)) {
             Tensor fresh = Tensor::zeros(self.shape(), self.dtype());
@@ -176,8 +181,8 @@ void fill_inplace(const Tensor& self, const Tensor& value) {
 void assign_inplace(const Tensor& self, const Tensor& result, const char* operation) {
     check_inplace(*self, operation);
     Node* node = result->grad_fn;
-    bool simple = !((self->flags | result->flags) & kColdFlags) &&
-                  result.dtype() == self.dtype() && result->same_shape(*self);
+    bool simple = !((self->flags | result->flags) & kColdFlags) && result.dtype() == self.dtype() &&
+                  result->same_shape(*self);
     if (simple && node) {
         // Its node serves as it is if it has self, and nothing else, as its first input.
         bool wants = requires_grad(*self);

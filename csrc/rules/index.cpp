@@ -90,16 +90,14 @@ void index_copy_inplace(const Tensor& self, int64_t dim, const Tensor& index,
         [&] { return ops::index_copy(self, dim, index, source); });
 }
 
-void index_fill_inplace(const Tensor& self, int64_t dim, const Tensor& index,
-                        const Scalar& value) {
+void index_fill_inplace(const Tensor& self, int64_t dim, const Tensor& index, const Scalar& value) {
     change(
         self, {self.get()}, "index_fill_",
         [&] { forward::index_fill_into(self, dim, index, value); },
         [&] { return ops::index_fill(self, dim, index, value); });
 }
 
-void index_fill_inplace(const Tensor& self, int64_t dim, const Tensor& index,
-                        const Tensor& value) {
+void index_fill_inplace(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& value) {
     change(
         self, {self.get(), value.get()}, "index_fill_",
         [&] { forward::index_fill_into(self, dim, index, value.item()); },

@@ -22,8 +22,7 @@ void index_put_inplace(const Tensor& self, const IndexList& list, const Tensor& 
                        bool accumulate);
 void index_add_inplace(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& source,
                        const Scalar& alpha);
-void index_copy_inplace(const Tensor& self, int64_t dim, const Tensor& index,
-                        const Tensor& source);
+void index_copy_inplace(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& source);
 void index_fill_inplace(const Tensor& self, int64_t dim, const Tensor& index, const Scalar& value);
 void index_fill_inplace(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& value);
 void scatter_inplace(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& src);

@@ -14,9 +14,11 @@ Tensor expand_as(const Tensor& self, const Tensor& other) {
 Tensor broadcast_to(const Tensor& self, const Dims& size) { return ops::expand(self, size); }
 
 Tensor view_dtype(const Tensor& self, const std::optional<DType>& dtype) {
-    check(!dtype || *dtype == self.dtype(), ErrorKind::NotImplemented,
+    check(dtype.has_value(), ErrorKind::Type,
+          "view(): argument 'size' must be tuple of ints, or a dtype, not NoneType");
+    check(*dtype == self.dtype(), ErrorKind::NotImplemented,
           "view(dtype) to another dtype reinterprets bits, which is not supported (torch.",
-          dtype_name(self.dtype()), " to torch.", dtype_name(dtype.value_or(self.dtype())),
+          dtype_name(self.dtype()), " to torch.", dtype_name(*dtype),
           "); convert values with .to(dtype)");
     return ops::_alias(self);
 }
@@ -29,9 +31,7 @@ Tensor reshape(const Tensor& self, const Dims& shape) {
 
 Tensor view_as(const Tensor& self, const Tensor& other) { return ops::view(self, other.shape()); }
 
-Tensor reshape_as(const Tensor& self, const Tensor& other) {
-    return reshape(self, other.shape());
-}
+Tensor reshape_as(const Tensor& self, const Tensor& other) { return reshape(self, other.shape()); }
 
 Tensor flatten(const Tensor& self, int64_t start_dim, int64_t end_dim) {
     auto start = static_cast<size_t>(wrap_dim(start_dim, self.dim()));
@@ -103,8 +103,8 @@ Tensor matrix_H(const Tensor& self) {
 
 Tensor adjoint(const Tensor& self) {
     check(self.dim() >= 2 || self.dim() == 0, ErrorKind::Runtime,
-          "tensor.adjoint() is only supported on matrices or batches of matrices. Got ",
-          self.dim(), "-D tensor.");
+          "tensor.adjoint() is only supported on matrices or batches of matrices. Got ", self.dim(),
+          "-D tensor.");
     return self.dim() == 0 ? ops::_alias(self) : ops::transpose(self, -2, -1);
 }
 

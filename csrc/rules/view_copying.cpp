@@ -77,7 +77,8 @@ Tensor repeat_interleave(const Tensor& self, int64_t repeats, const std::optiona
 
 Tensor repeat_interleave_tensor(const Tensor& self, const Tensor& repeats,
                                 const std::optional<int64_t>& dim) {
-    check(repeats.dtype() == DType::Int64, ErrorKind::Runtime, "repeats has to be Long or Int tensor");
+    check(repeats.dtype() == DType::Int64, ErrorKind::Runtime,
+          "repeats has to be Long or Int tensor");
     check(repeats.dim() <= 1, ErrorKind::Runtime, "repeats must be 0-dim or 1-dim tensor");
     if (repeats.numel() == 1) return repeat_interleave(self, repeats.item().as_int(), dim);
     Tensor x = dim && self.dim() > 0 ? self : ops::flatten(self);

@@ -15,9 +15,12 @@ constexpr int64_t kGrain = 16384;  // elements
 template <class F>
 void by_size(size_t item, F&& f) {
     switch (item) {
-        case 1: return f(uint8_t{});
-        case 4: return f(uint32_t{});
-        default: return f(uint64_t{});
+        case 1:
+            return f(uint8_t{});
+        case 4:
+            return f(uint32_t{});
+        default:
+            return f(uint64_t{});
     }
 }
 
@@ -43,8 +46,7 @@ int64_t row_grain(const Blocks& b) {
 }  // namespace
 
 void fail_index(int64_t index, int64_t dim, int64_t size, ErrorKind kind) {
-    fail(kind, "index ", index, " is out of bounds for dimension ", dim,
-         " with size ", size);
+    fail(kind, "index ", index, " is out of bounds for dimension ", dim, " with size ", size);
 }
 
 void gather_blocks(char* to, const char* from, const Blocks& b, size_t item) {
@@ -62,7 +64,8 @@ void gather_blocks(char* to, const char* from, const Blocks& b, size_t item) {
                 } else if (!b.inner) {
                     std::memcpy(target, source, bytes);
                 } else {
-                    for (int64_t i = 0; i < b.num_inner; ++i) target[i] = at<T>(source + b.inner[i]);
+                    for (int64_t i = 0; i < b.num_inner; ++i)
+                        target[i] = at<T>(source + b.inner[i]);
                 }
                 if (++n == b.count) {
                     n = 0;
@@ -71,6 +74,34 @@ void gather_blocks(char* to, const char* from, const Blocks& b, size_t item) {
             }
         });
     });
+}
+
+void gather_rows(char* to, const char* from, const int64_t* index, int64_t count, int64_t size,
+                 int64_t stride, int64_t bytes, bool negatives, int64_t dim) {
+    auto run = [&](auto copy) {
+        int64_t grain = std::max<int64_t>(1, 65536 / std::max<int64_t>(4, bytes));
+        parallel_for(0, count, grain, [&](int64_t lo, int64_t hi) {
+            for (int64_t n = lo; n < hi; ++n) {
+                int64_t v = index[n];
+                if (negatives && v < 0) v += size;
+                if (__builtin_expect(static_cast<uint64_t>(v) >= static_cast<uint64_t>(size), 0)) {
+                    fail_index(index[n], dim, size);
+                }
+                copy(to + n * bytes, from + v * stride);
+            }
+        });
+    };
+    switch (bytes) {
+        case 1:
+            return run([](char* t, const char* f) { *t = *f; });
+        case 4:
+            return run([](char* t, const char* f) { std::memcpy(t, f, 4); });
+        case 8:
+            return run([](char* t, const char* f) { std::memcpy(t, f, 8); });
+        default:
+            return run(
+                [bytes](char* t, const char* f) { std::memcpy(t, f, static_cast<size_t>(bytes)); });
+    }
 }
 
 void scatter_blocks(char* to, const char* from, const Blocks& b, size_t item, bool one_value) {
@@ -168,8 +199,8 @@ void for_places(const Places& p, const char* index, char* data, char* plain, F&&
         walk_rows(p, index, data, plain, lo, hi, [&](const char* i, char* d, char* v) {
             for (int64_t k = 0; k < inner; ++k) {
                 int64_t where = at<int64_t>(i + k * si);
-                if (__builtin_expect(
-                        static_cast<uint64_t>(where) >= static_cast<uint64_t>(p.size), 0)) {
+                if (__builtin_expect(static_cast<uint64_t>(where) >= static_cast<uint64_t>(p.size),
+                                     0)) {
                     fail_index(where, p.dim, p.size, ErrorKind::Runtime);  // as torch's gather
                 }
                 f(d + k * sd + where * p.step, v + k * sp);

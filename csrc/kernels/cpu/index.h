@@ -23,6 +23,10 @@ struct Blocks {
 };
 
 void gather_blocks(char* to, const char* from, const Blocks& blocks, size_t item);
+// One index vector over rows that are dense: to[n] = from[index[n]], `bytes` each. With `negatives`
+// places may count from the end. `dim` is for messages.
+void gather_rows(char* to, const char* from, const int64_t* index, int64_t count, int64_t size,
+                 int64_t stride, int64_t bytes, bool negatives, int64_t dim);
 // Of several writes to one place the last wins. With `one_value`, `from` is a single element.
 void scatter_blocks(char* to, const char* from, const Blocks& blocks, size_t item, bool one_value);
 // Adds in a fixed order, whatever the number of threads.
@@ -36,9 +40,9 @@ struct Places {
     const int64_t* index_strides;  // in bytes, as are all strides
     const int64_t* data_strides;   // 0 along the indexed dimension
     const int64_t* plain_strides;
-    int64_t step;  // stride of `data` along the indexed dimension
-    int64_t size;  // its size there
-    int64_t dim;   // for messages
+    int64_t step;        // stride of `data` along the indexed dimension
+    int64_t size;        // its size there
+    int64_t dim;         // for messages
     bool separate_rows;  // runs of the last dimension never meet: they may go to several threads
 
     int64_t total() const {

@@ -11,7 +11,7 @@ from chainrule._C import __dict__ as _core
 
 __version__ = "0.1.0"
 
-_C._set_package_path(__path__[0] + "/")
+_C._set_package_path(__path__[0] + "/")  # noqa: F405  # noqa: F405
 
 # The dtypes shadow Python's float, int and bool in this module, as in torch: none is called below.
 bool = _core["bool"]

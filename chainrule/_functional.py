@@ -19,17 +19,13 @@ def _tensors(arguments: tuple[Any, ...]) -> tuple[Tensor, ...]:
     return arguments
 
 
-def _is_int(value: object) -> bool:
-    return hasattr(value, "__index__") and not isinstance(value, Tensor)
-
-
 def broadcast_shapes(*shapes: int | Sequence[int]) -> torch.Size:
     """The shape to which tensors of the given shapes broadcast.
 
     Raises:
         RuntimeError: the shapes do not fit together.
     """
-    lists = [(s,) if _is_int(s) else tuple(s) for s in shapes]
+    lists: list[tuple[int, ...]] = [(s,) if isinstance(s, int) else tuple(s) for s in shapes]
     result: list[int] = []
     for shape in lists:
         padded = [1] * (len(result) - len(shape)) + list(shape)

@@ -3,5 +3,3 @@
 from chainrule import _C
 
 globals().update(_C._return_types)
-
-__all__ = [*_C._return_types]

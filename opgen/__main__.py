@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from opgen import emit, show, table
+from opgen import emit, formula, show, table
 
 
 def main() -> int:
@@ -24,7 +24,7 @@ def main() -> int:
             print(show.text(operators, arguments.name))
             return 0
         files = emit.files(operators, table.families())
-    except (table.TableError, emit.pointwise.formula.FormulaError) as error:
+    except (table.TableError, formula.FormulaError) as error:
         print(f"opgen: {error}", file=sys.stderr)
         return 1
     if arguments.command == "outputs":

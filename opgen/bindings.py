@@ -127,7 +127,8 @@ def _plain_call(o: Operator) -> str:
             f"a.scalar({i}, {_default(p)})" for i, p in enumerate(o.params) if not p.is_tensor
         )
         return (
-            f"return call_pointwise(ops::{o.cname}_op, a, {{{operands}}}, {{{params or 'Scalar()'}}});"
+            f"return call_pointwise(ops::{o.cname}_op, a, {{{operands}}}, "
+            f"{{{params or 'Scalar()'}}});"
         )
     if len(o.returns) > 1:
         return f"return wrap_named(fields_{o.cname}, ops::{o.cname}({_arguments(o)}));"
@@ -199,11 +200,12 @@ def family(name: str, operators: list[Operator]) -> str:
         names = [python_name, *group[0].aliases]
         doc = f"doc_{python_name}"
         lines += _doc(doc, group)
+        c_name = f"py_{python_name}"
         for n in names:
             if any(o.method for o in group):
-                methods.append(f'{{"{n}", method(as_method<py_{python_name}>), kFlags, {doc}}},')
+                methods.append(f'{{"{n}", method(as_method<{c_name}>), kFlags, {doc}}},')
             if any(o.function for o in group):
-                functions.append(f'{{"{n}", method(as_function<py_{python_name}>), kFlags, {doc}}},')
+                functions.append(f'{{"{n}", method(as_function<{c_name}>), kFlags, {doc}}},')
         changing = [o for o in group if has_inplace(o)]
         if changing:
             lines += _function(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from opgen import formula
-from opgen.table import Operator, TableError
+from opgen.table import Operator, Param, TableError
 
 ALL_DTYPES = {"f": ["float", "double"], "i": ["int64_t"], "b": ["bool"]}
 
@@ -29,8 +29,10 @@ def _functor(o: Operator, label: str, args: list[str], text: str) -> list[str]:
         # The loop chooses between the vectorised functions and those for any angle.
         expression = re.sub(r"\b(sin|cos|tan)\(", r"Trig::\1(", expression)
         body = [
-            f"    template <class Trig>{inline[3:]} with({signature}) const {{ return {expression}; }}",
-            f"{inline} operator()({signature}) const {{ return with<FastTrig>({', '.join(args)}); }}",
+            f"    template <class Trig>{inline[3:]} with({signature}) const "
+            f"{{ return {expression}; }}",
+            f"{inline} operator()({signature}) const "
+            f"{{ return with<FastTrig>({', '.join(args)}); }}",
         ]
     return [
         f"// {o.where} {o.name}: {text}",
@@ -63,7 +65,7 @@ def loops(operators: list[Operator]) -> str:
         "inline namespace CHAINRULE_ISA {",
         "using namespace math;",
     ]
-    tables: list[str] = []
+    tables: list[tuple[str, str]] = []
     for o in operators:
         args = [p.name for p in o.tensors]
         label = f"{o.cname}_forward"
@@ -139,7 +141,7 @@ def descriptor(o: Operator) -> list[str]:
     result = {"same": "Same", "float": "Float", "bool": "Bool"}[o.result]
     differentiable = o.kind != "nondifferentiable" and any(o.vjp.values())
     out += [
-        f"}}  // namespace",
+        "}  // namespace",
         f"extern const PointwiseOp {o.cname}_op;",
         f"constinit const PointwiseOp {o.cname}_op = {{",
         f'    .name = "{o.name}",',
@@ -164,17 +166,18 @@ def declarations(o: Operator) -> list[str]:
     """Prototype for ops.h: tensors may be numbers."""
     operands = [f"const Operand& {p.name}" for p in o.tensors]
     params = [f"const Scalar& {p.name}" + _default(p) for p in o.numbers]
+    numbers = ", ".join([p.name for p in o.numbers] or ["Scalar()"])
     return [
         f"extern const PointwiseOp {o.cname}_op;",
         f"inline Tensor {o.cname}({', '.join(operands + params)}) {{",
         f"    const Operand operands[] = {{{', '.join(p.name for p in o.tensors)}}};",
-        f"    const Scalar params[] = {{{', '.join([p.name for p in o.numbers] or ['Scalar()'])}}};",
+        f"    const Scalar params[] = {{{numbers}}};",
         f"    return pointwise({o.cname}_op, operands, params);",
         "}",
     ]
 
 
-def _default(p) -> str:
+def _default(p: Param) -> str:
     if p.default is None:
         return ""
     text = {"True": "Scalar::boolean(true)", "False": "Scalar::boolean(false)"}.get(

@@ -7,6 +7,7 @@ import re
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 TYPES = (
@@ -35,7 +36,7 @@ class Param:
 class Operator:
     """A row with its signature taken apart."""
 
-    row: object
+    row: Any
     name: str  # as Python says it
     overload: str
     params: list[Param]
@@ -43,7 +44,7 @@ class Operator:
     family: str
     extra: dict[str, object] = field(default_factory=dict)
 
-    def __getattr__(self, key: str):
+    def __getattr__(self, key: str) -> Any:
         return getattr(self.row, key)
 
     @property
@@ -77,7 +78,7 @@ CPP_WORDS = {"and", "or", "xor", "not", "where", "select_", "float", "double", "
 }
 
 
-def parse_signature(row) -> tuple[str, str, list[Param], list[tuple[str, str]]]:
+def parse_signature(row: Any) -> tuple[str, str, list[Param], list[tuple[str, str]]]:
     match = re.fullmatch(r"\s*([\w.]+)\s*\((.*)\)\s*->\s*(.+?)\s*", row.signature, re.S)
     if not match:
         raise TableError(f"{row.where}: cannot read the signature {row.signature!r}")

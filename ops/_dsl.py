@@ -84,7 +84,7 @@ def unary(low: float, high: float) -> Samples:
     shapes: list[tuple[int, ...]] = [(), (5,), (3, 4), (2, 0, 3)]
 
     def make(random: Any) -> list[tuple[tuple[Any, ...], dict[str, Any]]]:
-        dense = [((random.uniform(low, high, shape),), {}) for shape in shapes]
+        dense: list[Any] = [((random.uniform(low, high, shape),), {}) for shape in shapes]
         return [*dense, ((random.uniform(low, high, (4, 6)).T[::2],), {})]
 
     return Samples(make)
@@ -96,7 +96,9 @@ def binary(
     """Samples of two tensors that broadcast; the second in [low2, high2] if given."""
     low2 = low if low2 is None else low2
     high2 = high if high2 is None else high2
-    shapes = [((), ()), ((5,), (5,)), ((3, 4), (4,)), ((3, 1), (1, 4)), ((2, 3), ()), ((0, 3), (3,))]
+    shapes: list[tuple[tuple[int, ...], tuple[int, ...]]] = [
+        ((), ()), ((5,), (5,)), ((3, 4), (4,)), ((3, 1), (1, 4)), ((2, 3), ()), ((0, 3), (3,)),
+    ]  # fmt: skip
 
     def make(random: Any) -> list[tuple[tuple[Any, ...], dict[str, Any]]]:
         return [

@@ -208,4 +208,4 @@ def _batched_grad(
             _C._run_backward(roots, row, keep, create_graph, leaves, False, unused, materialize)
         )
     columns: tuple[Any, ...] = tuple(zip(*rows, strict=True))
-    return tuple(c[0] if c[0] is None else chainrule.stack(c) for c in columns)
+    return tuple(c[0] if c[0] is None else chainrule.stack(c) for c in columns)  # type: ignore[misc]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import wraps
 
 import chainrule
-from chainrule._C import Tensor, _FunctionBase, _FunctionContext
+from chainrule._C import Tensor, _FunctionBase
 from chainrule._C import _FunctionContext as FunctionCtx
 
 TYPE_CHECKING = False
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["Function", "FunctionCtx", "InplaceFunction", "once_differentiable"]
 
 
-class Function(_FunctionBase):  # type: ignore[misc]  # its type is only known at run time
+class Function(_FunctionBase):  # its type is only known at run time
     """An operation with its own derivative.
 
     Subclass it, write the static methods, and call ``YourFunction.apply(...)``::

@@ -278,7 +278,7 @@ class Module(Conversions, _Base):  # type: ignore[misc]
                 "(torch.nn.Buffer, torch.Tensor or None expected)"
             )
         if isinstance(value, Buffer):
-            persistent = value.persistent  # type: ignore[attr-defined]
+            persistent = value.persistent  # type: ignore[unreachable]
         else:
             persistent = name not in self._non_persistent_buffers_set
         if name not in self._buffers:

@@ -51,8 +51,9 @@ for _signature, _forward, _vjp, _doc in (
         "_gelu_tanh(Tensor self)",
         "0.5 * self * (1 + tanh(0.7978845608028654 * (self + 0.044715 * self * self * self)))",
         "grad * (0.5 * (1 + tanh(0.7978845608028654 * (self + 0.044715 * self * self * self))) "
-        "+ 0.5 * self * (1 - tanh(0.7978845608028654 * (self + 0.044715 * self * self * self)) ** 2)"
-        " * 0.7978845608028654 * (1 + 0.134145 * self * self))",
+        "+ 0.5 * self * (1 - tanh(0.7978845608028654 * "
+        "(self + 0.044715 * self * self * self)) ** 2) "
+        "* 0.7978845608028654 * (1 + 0.134145 * self * self))",
         "GELU with the tanh approximation.",
     ),
     (

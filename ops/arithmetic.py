@@ -213,7 +213,8 @@ op(
     kind=BROADCAST,
     forward="atan2(self, other)",
     vjp={
-        "self": "where((self == 0) & (other == 0), 0, grad * other / (self * self + other * other))",
+        "self": "where((self == 0) & (other == 0), 0, "
+        "grad * other / (self * self + other * other))",
         "other": "where((self == 0) & (other == 0), 0, "
         "-grad * self / (self * self + other * other))",
     },

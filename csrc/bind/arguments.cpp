@@ -9,7 +9,9 @@ namespace chainrule::bind {
 
 namespace {
 
-bool equals(PyObject* name, const char* text) { return PyUnicode_CompareWithASCIIString(name, text) == 0; }
+bool equals(PyObject* name, const char* text) {
+    return PyUnicode_CompareWithASCIIString(name, text) == 0;
+}
 
 // torch's functions call the first tensor `input`, its methods `self`; NumPy's words work too.
 bool names_param(PyObject* keyword, const char* param) {
@@ -34,9 +36,12 @@ std::string type_word(PyObject* object) {
 
 bool fits_type(PyObject* v, ParamType type) {
     switch (type) {
-        case ParamType::Tensor: return is_tensor(v);
-        case ParamType::TensorOrNumber: return is_tensor(v) || is_number(v);
-        case ParamType::OptionalTensor: return v == Py_None || is_tensor(v);
+        case ParamType::Tensor:
+            return is_tensor(v);
+        case ParamType::TensorOrNumber:
+            return is_tensor(v) || is_number(v);
+        case ParamType::OptionalTensor:
+            return v == Py_None || is_tensor(v);
         case ParamType::TensorList: {
             if (!PyList_Check(v) && !PyTuple_Check(v)) return false;
             for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(v); ++i) {
@@ -44,21 +49,30 @@ bool fits_type(PyObject* v, ParamType type) {
             }
             return true;
         }
-        case ParamType::Number: return is_number(v) || is_zero_dim_number_tensor(v);
+        case ParamType::Number:
+            return is_number(v) || is_zero_dim_number_tensor(v);
         case ParamType::OptionalNumber:
             return v == Py_None || is_number(v) || is_zero_dim_number_tensor(v);
-        case ParamType::Int: return is_integer(v);
-        case ParamType::OptionalInt: return v == Py_None || is_integer(v);
-        case ParamType::Float: return is_number(v) || is_zero_dim_number_tensor(v);
+        case ParamType::Int:
+            return is_integer(v);
+        case ParamType::OptionalInt:
+            return v == Py_None || is_integer(v);
+        case ParamType::Float:
+            return is_number(v) || is_zero_dim_number_tensor(v);
         case ParamType::OptionalFloat:
             return v == Py_None || is_number(v) || is_zero_dim_number_tensor(v);
-        case ParamType::Bool: return PyBool_Check(v) || (is_number(v) && !PyFloat_Check(v));
-        case ParamType::IntList: return is_integer(v) || is_int_sequence(v);
+        case ParamType::Bool:
+            return PyBool_Check(v) || (is_number(v) && !PyFloat_Check(v));
+        case ParamType::IntList:
+            return is_integer(v) || is_int_sequence(v);
         case ParamType::OptionalIntList:
             return v == Py_None || is_integer(v) || is_int_sequence(v);
-        case ParamType::OptionalDType: return v == Py_None || dtype_from(v).has_value();
-        case ParamType::Str: return PyUnicode_Check(v);
-        case ParamType::OptionalStr: return v == Py_None || PyUnicode_Check(v) || is_memory_format(v);
+        case ParamType::OptionalDType:
+            return v == Py_None || dtype_from(v).has_value();
+        case ParamType::Str:
+            return PyUnicode_Check(v);
+        case ParamType::OptionalStr:
+            return v == Py_None || PyUnicode_Check(v) || is_memory_format(v);
     }
     return false;
 }
@@ -66,21 +80,31 @@ bool fits_type(PyObject* v, ParamType type) {
 const char* type_title(ParamType type) {
     switch (type) {
         case ParamType::Tensor:
-        case ParamType::OptionalTensor: return "Tensor";
-        case ParamType::TensorOrNumber: return "Tensor or Number";
-        case ParamType::TensorList: return "tuple of Tensors";
+        case ParamType::OptionalTensor:
+            return "Tensor";
+        case ParamType::TensorOrNumber:
+            return "Tensor or Number";
+        case ParamType::TensorList:
+            return "tuple of Tensors";
         case ParamType::Number:
-        case ParamType::OptionalNumber: return "Number";
+        case ParamType::OptionalNumber:
+            return "Number";
         case ParamType::Int:
-        case ParamType::OptionalInt: return "int";
+        case ParamType::OptionalInt:
+            return "int";
         case ParamType::Float:
-        case ParamType::OptionalFloat: return "float";
-        case ParamType::Bool: return "bool";
+        case ParamType::OptionalFloat:
+            return "float";
+        case ParamType::Bool:
+            return "bool";
         case ParamType::IntList:
-        case ParamType::OptionalIntList: return "tuple of ints";
-        case ParamType::OptionalDType: return "torch.dtype";
+        case ParamType::OptionalIntList:
+            return "tuple of ints";
+        case ParamType::OptionalDType:
+            return "torch.dtype";
         case ParamType::Str:
-        case ParamType::OptionalStr: return "str";
+        case ParamType::OptionalStr:
+            return "str";
     }
     return "?";
 }
@@ -116,7 +140,8 @@ Scalar scalar_from(PyObject* object) {
         int overflow = 0;
         long long value = PyLong_AsLongLongAndOverflow(index.get(), &overflow);
         if (overflow) {
-            fail(ErrorKind::Runtime, "Overflow when unpacking long: an integer does not fit 64 bits");
+            fail(ErrorKind::Runtime,
+                 "Overflow when unpacking long: an integer does not fit 64 bits");
         }
         if (value == -1 && PyErr_Occurred()) throw PythonErrorSet();
         return Scalar(static_cast<int64_t>(value));
@@ -328,8 +353,7 @@ PyObject* no_match(std::initializer_list<const Signature*> signatures, PyObject*
     Py_ssize_t keywords = kwnames ? PyTuple_GET_SIZE(kwnames) : 0;
     for (Py_ssize_t k = 0; k < keywords; ++k) {
         const char* key = PyUnicode_AsUTF8(PyTuple_GET_ITEM(kwnames, k));
-        got += concat(got.empty() ? "" : ", ", key ? key : "?", "=",
-                      type_word(args[nargs + k]));
+        got += concat(got.empty() ? "" : ", ", key ? key : "?", "=", type_word(args[nargs + k]));
     }
     if (signatures.size() == 1) {
         const Signature& s = **signatures.begin();
@@ -346,9 +370,10 @@ PyObject* no_match(std::initializer_list<const Signature*> signatures, PyObject*
             if (p.keyword_only) break;
             if (!fits_type(args[i], p.type)) {
                 if (p.type == ParamType::TensorList) refuse_element(args[i], i);
-                fail(ErrorKind::Type, name, "(): argument '", param_name(first + static_cast<int>(i)),
-                     "' (position ", i + 1, ") must be ", type_title(p.type), ", not ",
-                     type_word(args[i]), ". Signature: ", name, s.text);
+                fail(ErrorKind::Type, name, "(): argument '",
+                     param_name(first + static_cast<int>(i)), "' (position ", i + 1, ") must be ",
+                     type_title(p.type), ", not ", type_word(args[i]), ". Signature: ", name,
+                     s.text);
             }
         }
         check(nargs <= positional, ErrorKind::Type, name, "() takes ", positional,
@@ -362,8 +387,8 @@ PyObject* no_match(std::initializer_list<const Signature*> signatures, PyObject*
                 known = true;
                 if (!fits_type(args[nargs + k], s.params[i].type)) {
                     fail(ErrorKind::Type, name, "(): argument '", param_name(i), "' must be ",
-                         type_title(s.params[i].type), ", not ",
-                         type_word(args[nargs + k]), ". Signature: ", name, s.text);
+                         type_title(s.params[i].type), ", not ", type_word(args[nargs + k]),
+                         ". Signature: ", name, s.text);
                 }
             }
             const char* key = PyUnicode_AsUTF8(keyword);

@@ -89,7 +89,8 @@ private:
 PyObject* no_match(std::initializer_list<const Signature*> signatures, PyObject* self,
                    PyObject* const* args, Py_ssize_t nargs, PyObject* kwnames);
 
-// Conversions from Python, shared with hand-written bindings. They raise TypeError with `what` in it.
+// Conversions from Python, shared with hand-written bindings. They raise TypeError with `what` in
+// it.
 bool is_number(PyObject* object);   // bool, int, float, NumPy scalars; not tensors
 bool is_integer(PyObject* object);  // int, NumPy integers, 0-d integer tensors; not bool
 Scalar scalar_from(PyObject* object);

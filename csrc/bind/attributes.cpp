@@ -163,8 +163,10 @@ PyObject* get_transposed(PyObject* self, void*) {
 PyObject* get_matrix_transposed(PyObject* self, void*) {
     return guarded([&]() -> PyObject* {
         Tensor t = tensor_of(self);
-        check(t.dim() >= 2, ErrorKind::Runtime, "tensor.mT is only supported on matrices or "
-              "batches of matrices. Got ", t.dim(), "-D tensor.");
+        check(t.dim() >= 2, ErrorKind::Runtime,
+              "tensor.mT is only supported on matrices or "
+              "batches of matrices. Got ",
+              t.dim(), "-D tensor.");
         return wrap(ops::transpose(t, -2, -1));
     });
 }

@@ -54,8 +54,7 @@ std::vector<PyObject*> items_of(PyObject* object, const char* what) {
 
 void check_tensors(const std::vector<PyObject*>& list, const char* what) {
     for (PyObject* o : list) {
-        check(is_tensor(o), ErrorKind::Type, what, " must be Tensors, not ",
-              Py_TYPE(o)->tp_name);
+        check(is_tensor(o), ErrorKind::Type, what, " must be Tensors, not ", Py_TYPE(o)->tp_name);
     }
 }
 
@@ -193,7 +192,8 @@ PyObject* tensor_backward(PyObject* self, PyObject* const* args, Py_ssize_t narg
         if (values[3] && values[3] != Py_None) {
             auto inputs = items_of(values[3], "inputs");
             check_tensors(inputs, "inputs");
-            check(!inputs.empty(), ErrorKind::Runtime, "`inputs` argument to `backward()` cannot be empty.");
+            check(!inputs.empty(), ErrorKind::Runtime,
+                  "`inputs` argument to `backward()` cannot be empty.");
             for (PyObject* input : inputs) {
                 Tensor t = tensor_of(input);
                 Edge edge = edge_of(*t);
@@ -308,9 +308,7 @@ PyObject* increment_version(PyObject*, PyObject* tensor) {
         Py_RETURN_NONE;
     });
 }
-PyObject* graph_task_id(PyObject*, PyObject*) {
-    return PyLong_FromLongLong(current_backward_id());
-}
+PyObject* graph_task_id(PyObject*, PyObject*) { return PyLong_FromLongLong(current_backward_id()); }
 PyObject* will_execute(PyObject*, PyObject* node) {
     return guarded([&]() -> PyObject* {
         check(is_node(node), ErrorKind::Type, "expected a graph node, not ",

@@ -98,8 +98,7 @@ PyObject* to(PyObject* self, PyObject* const* args, Py_ssize_t nargs, PyObject* 
                 if (value == Py_None) return;
                 auto given = dtype_from(value);
                 check(given.has_value(), ErrorKind::Type,
-                      "to(): argument 'dtype' must be torch.dtype, not ",
-                      Py_TYPE(value)->tp_name);
+                      "to(): argument 'dtype' must be torch.dtype, not ", Py_TYPE(value)->tp_name);
                 dtype = *given;
             } else if (name == "other" || (!key && is_tensor(value))) {
                 check(is_tensor(value), ErrorKind::Type, "to(): 'other' must be a Tensor");
@@ -189,7 +188,8 @@ PyObject* where_method(PyObject* self, PyObject* const* args, Py_ssize_t nargs, 
         check(is_tensor(args[1]) || is_number(args[1]), ErrorKind::Type,
               "where(): argument 'other' (position 2) must be Tensor, not ",
               Py_TYPE(args[1])->tp_name);
-        Operand other = is_tensor(args[1]) ? Operand(impl_of(args[1])) : Operand(scalar_from(args[1]));
+        Operand other =
+            is_tensor(args[1]) ? Operand(impl_of(args[1])) : Operand(scalar_from(args[1]));
         return wrap(ops::where(Operand(impl_of(args[0])), Operand(impl_of(self)), other));
     });
 }
@@ -202,7 +202,8 @@ PyObject* format_method(PyObject* self, PyObject* spec) {
             return PyObject_Format(number.get(), spec);
         }
         bool plain = PyUnicode_Check(spec) && PyUnicode_GET_LENGTH(spec) == 0;
-        check(plain, ErrorKind::Type, "unsupported format string passed to Tensor.__format__: a "
+        check(plain, ErrorKind::Type,
+              "unsupported format string passed to Tensor.__format__: a "
               "tensor of several elements has no number format; format its .tolist(), or use "
               "torch.set_printoptions");
         return PyObject_Str(self);
@@ -220,8 +221,8 @@ PyObject* functional(PyObject* self, PyObject* const* args, Py_ssize_t nargs, Py
         std::vector<PyObject*> all = {self};
         Py_ssize_t total = nargs + (kwnames ? PyTuple_GET_SIZE(kwnames) : 0);
         all.insert(all.end(), args, args + total);
-        return PyObject_Vectorcall(function.get(), all.data(),
-                                   static_cast<size_t>(nargs + 1), kwnames);
+        return PyObject_Vectorcall(function.get(), all.data(), static_cast<size_t>(nargs + 1),
+                                   kwnames);
     });
 }
 

@@ -11,8 +11,7 @@ namespace {
 
 // dtype, memory_format and layout are named constants.
 struct PyConstant {
-    PyObject_HEAD
-    const char* name;  // as repr shows it, without "torch."
+    PyObject_HEAD const char* name;  // as repr shows it, without "torch."
     int value;
 };
 
@@ -243,9 +242,13 @@ void init_dtypes(PyObject* module) {
         const char* name;
         DType dtype;
     };
-    for (Alias a : {Alias{"float", DType::Float32}, {"double", DType::Float64},
-                    {"half", DType::Float16}, {"long", DType::Int64}, {"int", DType::Int32},
-                    {"short", DType::Int16}, {"cfloat", DType::Complex64},
+    for (Alias a : {Alias{"float", DType::Float32},
+                    {"double", DType::Float64},
+                    {"half", DType::Float16},
+                    {"long", DType::Int64},
+                    {"int", DType::Int32},
+                    {"short", DType::Int16},
+                    {"cfloat", DType::Complex64},
                     {"cdouble", DType::Complex128}}) {
         add_constant(module, a.name, g_dtypes[static_cast<int>(a.dtype)]);
     }

@@ -5,14 +5,20 @@ namespace chainrule::bind {
 namespace {
 PyObject* exception_type(ErrorKind kind) {
     switch (kind) {
-        case ErrorKind::Type: return PyExc_TypeError;
-        case ErrorKind::Value: return PyExc_ValueError;
-        case ErrorKind::Index: return PyExc_IndexError;
-        case ErrorKind::NotImplemented: return PyExc_NotImplementedError;
-        case ErrorKind::Attribute: return PyExc_AttributeError;
+        case ErrorKind::Type:
+            return PyExc_TypeError;
+        case ErrorKind::Value:
+            return PyExc_ValueError;
+        case ErrorKind::Index:
+            return PyExc_IndexError;
+        case ErrorKind::NotImplemented:
+            return PyExc_NotImplementedError;
+        case ErrorKind::Attribute:
+            return PyExc_AttributeError;
         // torch raises RuntimeError when memory runs out, and programs catch that.
         case ErrorKind::OutOfMemory:
-        case ErrorKind::Runtime: return PyExc_RuntimeError;
+        case ErrorKind::Runtime:
+            return PyExc_RuntimeError;
     }
     return PyExc_RuntimeError;
 }

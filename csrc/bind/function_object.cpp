@@ -46,9 +46,7 @@ public:
         c->materialize = true;
         python_object = context_.get();
     }
-    ~FunctionNode() override {
-        context_of(context_.get())->base.node = nullptr;
-    }
+    ~FunctionNode() override { context_of(context_.get())->base.node = nullptr; }
 
     const char* name() const override { return name_.c_str(); }
     bool has_python_object() const override { return true; }
@@ -79,8 +77,7 @@ public:
         }
         Py_ssize_t given = PySequence_Fast_GET_SIZE(result.get());
         auto expected = static_cast<Py_ssize_t>(is_tensor_input.size());
-        while (given > expected &&
-               PySequence_Fast_GET_ITEM(result.get(), given - 1) == Py_None) {
+        while (given > expected && PySequence_Fast_GET_ITEM(result.get(), given - 1) == Py_None) {
             --given;  // trailing extra Nones are allowed
         }
         check(given == expected, ErrorKind::Runtime, "function ", name(),
@@ -98,8 +95,8 @@ public:
                 continue;
             }
             check(item == Py_None || is_tensor(item), ErrorKind::Runtime,
-                  "expected Variable or None (got ", Py_TYPE(item)->tp_name,
-                  "): backward of ", name(), " returned it at position ", i + 1);
+                  "expected Variable or None (got ", Py_TYPE(item)->tp_name, "): backward of ",
+                  name(), " returned it at position ", i + 1);
             // Also where nobody needs it: hooks after the node see what backward returned.
             if (item != Py_None) io.out[input] = tensor_of(item);
             ++input;
@@ -117,9 +114,7 @@ private:
     std::string name_;
 };
 
-FunctionNode& node_of_context(PyObject* self) {
-    return static_cast<FunctionNode&>(*node_of(self));
-}
+FunctionNode& node_of_context(PyObject* self) { return static_cast<FunctionNode&>(*node_of(self)); }
 
 void context_dealloc(PyObject* self) {
     PyContext* c = context_of(self);
@@ -155,7 +150,7 @@ int context_clear(PyObject* self) {
     return 0;
 }
 
-template <PyObject* PyContext::*Field>
+template <PyObject* PyContext::* Field>
 PyObject* remember(PyObject* self, PyObject* args) {
     PyObject* old = context_of(self)->*Field;
     context_of(self)->*Field = Py_NewRef(args);
@@ -241,7 +236,7 @@ struct Call {
     PyObject* function;  // the class
     PyObject* args;      // a tuple
     Ref<FunctionNode> node;
-    PyRef outputs;       // a tuple
+    PyRef outputs;  // a tuple
     bool single = false;
 };
 
@@ -330,7 +325,8 @@ void save_tensors(Call& call) {
               Py_TYPE(item)->tp_name);
         Py_ssize_t output = position_of(call.outputs.get(), item);
         Tensor t = tensor_of(item);
-        if (output >= 0) node.saved[static_cast<size_t>(i)].save_output(t, static_cast<uint32_t>(output));
+        if (output >= 0)
+            node.saved[static_cast<size_t>(i)].save_output(t, static_cast<uint32_t>(output));
         else node.saved[static_cast<size_t>(i)].save_input(t);
     }
 }
@@ -351,9 +347,8 @@ void call_jvp(Call& call, int64_t level) {
     PyRef result = checked(PyObject_CallObject(jvp.get(), args.get()));
     if (!PyTuple_Check(result.get())) result = checked(PyTuple_Pack(1, result.get()));
     Py_ssize_t count = PyTuple_GET_SIZE(call.outputs.get());
-    check(PyTuple_GET_SIZE(result.get()) == count, ErrorKind::Runtime, "jvp of ",
-          call.node->name(), " returned ", PyTuple_GET_SIZE(result.get()),
-          " tangents for ", count, " outputs");
+    check(PyTuple_GET_SIZE(result.get()) == count, ErrorKind::Runtime, "jvp of ", call.node->name(),
+          " returned ", PyTuple_GET_SIZE(result.get()), " tangents for ", count, " outputs");
     for (Py_ssize_t i = 0; i < count; ++i) {
         PyObject* tangent = PyTuple_GET_ITEM(result.get(), i);
         PyObject* output = PyTuple_GET_ITEM(call.outputs.get(), i);
@@ -407,9 +402,10 @@ void apply_at(Call& call) {
     node.differentiable.assign(static_cast<size_t>(count), false);
     PyObject* dirty = context_of(node.context())->dirty;
     for (Py_ssize_t i = 0; dirty && i < PyTuple_GET_SIZE(dirty); ++i) {
-        check(position_of(call.outputs.get(), PyTuple_GET_ITEM(dirty, i)) >= 0, ErrorKind::Runtime,
-              "Some elements marked as dirty during the forward method were not returned as output. "
-              "The inputs that are modified inplace must all be outputs of the Function.");
+        check(
+            position_of(call.outputs.get(), PyTuple_GET_ITEM(dirty, i)) >= 0, ErrorKind::Runtime,
+            "Some elements marked as dirty during the forward method were not returned as output. "
+            "The inputs that are modified inplace must all be outputs of the Function.");
     }
     PyRef connected = checked(PyTuple_New(count));
     if (record) save_tensors(call);

@@ -12,8 +12,7 @@ namespace {
 constexpr int64_t kReuseFrom = 1 << 14;
 }  // namespace
 
-int reusable_operand(const PointwiseOp& op, const OperandList& operands,
-                     PyObject* const* objects) {
+int reusable_operand(const PointwiseOp& op, const OperandList& operands, PyObject* const* objects) {
     for (int i = 0; i < op.num_operands; ++i) {
         const TensorImpl* t = operands.items[i].tensor;
         if (!t || t->numel < kReuseFrom || t->refcount != 1 || Py_REFCNT(objects[i]) != 1) continue;
@@ -48,9 +47,12 @@ PyObject* wrap_result(std::vector<Tensor> list) {
 
 PyObject* wrap_scalar(const Scalar& s) {
     switch (s.kind()) {
-        case Scalar::Kind::Bool: return PyBool_FromLong(s.as_bool());
-        case Scalar::Kind::Int: return PyLong_FromLongLong(s.as_int());
-        case Scalar::Kind::Float: break;
+        case Scalar::Kind::Bool:
+            return PyBool_FromLong(s.as_bool());
+        case Scalar::Kind::Int:
+            return PyLong_FromLongLong(s.as_int());
+        case Scalar::Kind::Float:
+            break;
     }
     return PyFloat_FromDouble(s.as_double());
 }

@@ -18,9 +18,9 @@ public:
         check(is_tensor(result.get()), ErrorKind::Type, "expected Variable, but hook returned '",
               Py_TYPE(result.get())->tp_name, "': a tensor hook returns None or the new gradient");
         Tensor changed = tensor_of(result.get());
-        check(changed->same_shape(*grad), ErrorKind::Runtime,
-              "hook '", name(), "' has changed the size of value: from ", to_string(grad.shape()),
-              " to ", to_string(changed.shape()));
+        check(changed->same_shape(*grad), ErrorKind::Runtime, "hook '", name(),
+              "' has changed the size of value: from ", to_string(grad.shape()), " to ",
+              to_string(changed.shape()));
         check(changed.dtype() == grad.dtype(), ErrorKind::Runtime, "hook '", name(),
               "' has changed the type of value (was torch.", dtype_name(grad.dtype()),
               " got torch.", dtype_name(changed.dtype()), ")");
@@ -31,7 +31,8 @@ public:
 private:
     std::string name() const {
         PyRef text(PyObject_GetAttrString(callable_.get(), "__name__"));
-        const char* utf8 = text && PyUnicode_Check(text.get()) ? PyUnicode_AsUTF8(text.get()) : nullptr;
+        const char* utf8 =
+            text && PyUnicode_Check(text.get()) ? PyUnicode_AsUTF8(text.get()) : nullptr;
         PyErr_Clear();
         return utf8 ? utf8 : Py_TYPE(callable_.get())->tp_name;
     }
@@ -57,8 +58,9 @@ void take_tuple(PyObject* result, std::vector<Tensor>& list, const char* what) {
     check(PyTuple_Check(result) || PyList_Check(result), ErrorKind::Type, what,
           " must return None or a tuple of gradients, not ", Py_TYPE(result)->tp_name);
     check(PySequence_Fast_GET_SIZE(result) == static_cast<Py_ssize_t>(list.size()),
-          ErrorKind::Runtime, what, " returned an incorrect number of values: ",
-          PySequence_Fast_GET_SIZE(result), " instead of ", list.size());
+          ErrorKind::Runtime, what,
+          " returned an incorrect number of values: ", PySequence_Fast_GET_SIZE(result),
+          " instead of ", list.size());
     for (size_t i = 0; i < list.size(); ++i) {
         PyObject* item = PySequence_Fast_GET_ITEM(result, static_cast<Py_ssize_t>(i));
         check(item == Py_None || is_tensor(item), ErrorKind::Type, what,
@@ -71,8 +73,7 @@ class PythonPreHook final : public NodePreHook {
 public:
     explicit PythonPreHook(PyObject* callable) : callable_(PyRef::share(callable)) {}
     void call(std::vector<Tensor>& grad_outputs) override {
-        PyRef result =
-            checked(PyObject_CallOneArg(callable_.get(), tuple_of(grad_outputs).get()));
+        PyRef result = checked(PyObject_CallOneArg(callable_.get(), tuple_of(grad_outputs).get()));
         take_tuple(result.get(), grad_outputs, "a node pre-hook");
     }
     void* python_callable() const override { return callable_.get(); }
@@ -84,8 +85,7 @@ private:
 class PythonPostHook final : public NodePostHook {
 public:
     explicit PythonPostHook(PyObject* callable) : callable_(PyRef::share(callable)) {}
-    void call(std::vector<Tensor>& grad_inputs,
-              const std::vector<Tensor>& grad_outputs) override {
+    void call(std::vector<Tensor>& grad_inputs, const std::vector<Tensor>& grad_outputs) override {
         PyRef in = tuple_of(grad_inputs), out = tuple_of(grad_outputs);
         PyRef result =
             checked(PyObject_CallFunctionObjArgs(callable_.get(), in.get(), out.get(), nullptr));
@@ -116,10 +116,9 @@ private:
 enum class Place { LeafTensor, NodeTensor, NodePre, NodePost, PostAccumulate };
 
 struct PyHandle {
-    PyObject_HEAD
-    Place place;
-    Node* node;         // owned, for hooks at nodes
-    PyObject* tensor;   // weak reference, for hooks at leaves
+    PyObject_HEAD Place place;
+    Node* node;        // owned, for hooks at nodes
+    PyObject* tensor;  // weak reference, for hooks at leaves
     uint64_t id;
 };
 

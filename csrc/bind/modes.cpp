@@ -13,8 +13,7 @@ namespace {
 enum class Mode : int { NoGrad, EnableGrad, SetGrad, Inference };
 
 struct PyMode {
-    PyObject_HEAD
-    Mode mode;
+    PyObject_HEAD Mode mode;
     bool value;
     bool previous_grad;
     bool previous_inference;

@@ -77,9 +77,15 @@ void init_all(PyObject* module) {
     add_functions(module, functions);
 }
 
-PyModuleDef definition = {
-    PyModuleDef_HEAD_INIT, "chainrule._C", "The native core of Chainrule.", -1, nullptr, nullptr,
-    nullptr, nullptr, nullptr};
+PyModuleDef definition = {PyModuleDef_HEAD_INIT,
+                          "chainrule._C",
+                          "The native core of Chainrule.",
+                          -1,
+                          nullptr,
+                          nullptr,
+                          nullptr,
+                          nullptr,
+                          nullptr};
 
 }  // namespace
 

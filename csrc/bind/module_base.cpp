@@ -12,18 +12,18 @@ namespace chainrule::bind {
 namespace {
 
 struct PyModuleBase {
-    PyObject_HEAD
-    PyObject* dict;
+    PyObject_HEAD PyObject* dict;
     PyObject* weak_references;
-    // Makes the layout "solid": Python ignores a tail of dict and weak references when it chooses the
-    // base that gives a class its layout, and `class Net(Mixin, nn.Module)` would take the mixin's.
+    // Makes the layout "solid": Python ignores a tail of dict and weak references when it chooses
+    // the base that gives a class its layout, and `class Net(Mixin, nn.Module)` would take the
+    // mixin's.
     void* solid;
 };
 
 PyModuleBase* object_of(PyObject* self) { return reinterpret_cast<PyModuleBase*>(self); }
 
 PyObject* g_registries[3];  // "_parameters", "_buffers", "_modules"
-PyObject* g_hooked;           // "_hooked": True once a call may have to run hooks
+PyObject* g_hooked;         // "_hooked": True once a call may have to run hooks
 PyObject* g_call_with_hooks;
 PyObject* g_forward;
 
@@ -72,7 +72,8 @@ PyObject* call(PyObject* self, PyObject* args, PyObject* kwargs) {
     for (Py_ssize_t i = 0; i < count; ++i) stack[i + 2] = PyTuple_GET_ITEM(args, i);
     Py_INCREF(forward);  // the call may replace it in the class
     PyObject* result = PyObject_Vectorcall(
-        forward, stack + 1, static_cast<size_t>(count + 1) | PY_VECTORCALL_ARGUMENTS_OFFSET, nullptr);
+        forward, stack + 1, static_cast<size_t>(count + 1) | PY_VECTORCALL_ARGUMENTS_OFFSET,
+        nullptr);
     Py_DECREF(forward);
     return result;
 }
@@ -111,7 +112,8 @@ PyGetSetDef getset[] = {
 
 void init_module_base(PyObject* module) {
     const char* names[] = {"_parameters", "_buffers", "_modules"};
-    for (int i = 0; i < 3; ++i) g_registries[i] = checked(PyUnicode_InternFromString(names[i])).leak();
+    for (int i = 0; i < 3; ++i)
+        g_registries[i] = checked(PyUnicode_InternFromString(names[i])).leak();
     g_hooked = checked(PyUnicode_InternFromString("_hooked")).leak();
     g_call_with_hooks = checked(PyUnicode_InternFromString("_call_with_hooks")).leak();
     g_forward = checked(PyUnicode_InternFromString("forward")).leak();

@@ -212,7 +212,8 @@ PyObject* register_prehook(PyObject* self, PyObject* callable) {
 PyMethodDef methods[] = {
     {"name", node_name, METH_NOARGS, "Name of the operation."},
     {"register_hook", register_hook, METH_O,
-     "Calls hook(grad_inputs, grad_outputs) after the node's backward; may return new grad_inputs."},
+     "Calls hook(grad_inputs, grad_outputs) after the node's backward; may return new "
+     "grad_inputs."},
     {"register_prehook", register_prehook, METH_O,
      "Calls hook(grad_outputs) before the node's backward; may return new grad_outputs."},
     {"_sequence_nr", node_sequence, METH_NOARGS, "Position in the order of recording."},

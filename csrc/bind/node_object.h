@@ -7,8 +7,7 @@ namespace chainrule::bind {
 
 // Layout of the wrapper of a graph node.
 struct PyNode {
-    PyObject_HEAD
-    Node* node;
+    PyObject_HEAD Node* node;
     PyObject* dict;
     PyObject* weak_references;
     bool owns_node;  // a context of a custom Function is owned by its node instead

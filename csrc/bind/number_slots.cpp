@@ -57,9 +57,9 @@ PyObject* unary(const PointwiseOp& op, PyObject* a) {
     });
 }
 
-#define CHAINRULE_BINARY(name, op, params)                                            \
+#define CHAINRULE_BINARY(name, op, params) \
     PyObject* slot_##name(PyObject* a, PyObject* b) { return binary(op, a, b, params); }
-#define CHAINRULE_INPLACE(name, op, params)                                            \
+#define CHAINRULE_INPLACE(name, op, params) \
     PyObject* slot_inplace_##name(PyObject* a, PyObject* b) { return inplace(op, a, b, params); }
 
 // `2 * x` is recorded as `x * 2`: the tensor is the first input, as in torch.
@@ -163,9 +163,7 @@ Scalar one_element(PyObject* self) {
     return tensor_of(self).item();
 }
 PyObject* slot_float(PyObject* self) {
-    return guarded([&] {
-        return PyFloat_FromDouble(one_element(self).as_double());
-    });
+    return guarded([&] { return PyFloat_FromDouble(one_element(self).as_double()); });
 }
 PyObject* slot_int(PyObject* self) {
     return guarded([&]() -> PyObject* {
@@ -183,8 +181,10 @@ PyObject* slot_index(PyObject* self) {
 int slot_bool(PyObject* self) {
     return guarded_int([&]() -> int {
         int64_t n = impl_of(self)->numel;
-        check(n <= 1, ErrorKind::Runtime, "Boolean value of Tensor with more than one value is "
-              "ambiguous (it has ", n, "); use .any() or .all()");
+        check(n <= 1, ErrorKind::Runtime,
+              "Boolean value of Tensor with more than one value is "
+              "ambiguous (it has ",
+              n, "); use .any() or .all()");
         check(n == 1, ErrorKind::Runtime, "Boolean value of Tensor with no values is ambiguous");
         return tensor_of(self).item().as_bool();
     });
@@ -193,12 +193,24 @@ int slot_bool(PyObject* self) {
 PyObject* rich_compare(PyObject* a, PyObject* b, int operation) {
     const PointwiseOp* op = nullptr;
     switch (operation) {
-        case Py_EQ: op = &ops::eq_op; break;
-        case Py_NE: op = &ops::ne_op; break;
-        case Py_LT: op = &ops::lt_op; break;
-        case Py_LE: op = &ops::le_op; break;
-        case Py_GT: op = &ops::gt_op; break;
-        default: op = &ops::ge_op; break;
+        case Py_EQ:
+            op = &ops::eq_op;
+            break;
+        case Py_NE:
+            op = &ops::ne_op;
+            break;
+        case Py_LT:
+            op = &ops::lt_op;
+            break;
+        case Py_LE:
+            op = &ops::le_op;
+            break;
+        case Py_GT:
+            op = &ops::gt_op;
+            break;
+        default:
+            op = &ops::ge_op;
+            break;
     }
     return binary(*op, a, b, kNone);
 }

@@ -29,8 +29,7 @@ int contains(PyObject* self, PyObject* value) {
         check(is_tensor(value) || is_number(value), ErrorKind::Runtime,
               "Tensor.__contains__ only supports Tensor or scalar, but you passed in a ",
               Py_TYPE(value)->tp_name, ".");
-        Operand other =
-            is_tensor(value) ? Operand(impl_of(value)) : Operand(scalar_from(value));
+        Operand other = is_tensor(value) ? Operand(impl_of(value)) : Operand(scalar_from(value));
         Tensor same = ops::eq(Operand(impl_of(self)), other);
         const bool* data = same.data<bool>();
         for (int64_t i = 0; i < same.numel(); ++i) {

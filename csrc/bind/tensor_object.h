@@ -8,8 +8,7 @@ namespace chainrule::bind {
 // The Python object of a tensor. It owns the TensorImpl, except while the TensorImpl owns it; see
 // Note [Who owns whom].
 struct PyTensor {
-    PyObject_HEAD
-    TensorImpl* impl;
+    PyObject_HEAD TensorImpl* impl;
     PyObject* dict;
     PyObject* weak_references;
 };
@@ -22,9 +21,7 @@ inline bool is_tensor(PyObject* object) {
     return type == g_tensor_type || type == g_parameter_type ||
            PyType_IsSubtype(type, g_tensor_type);
 }
-inline TensorImpl* impl_of(PyObject* tensor) {
-    return reinterpret_cast<PyTensor*>(tensor)->impl;
-}
+inline TensorImpl* impl_of(PyObject* tensor) { return reinterpret_cast<PyTensor*>(tensor)->impl; }
 inline Tensor tensor_of(PyObject* tensor) {
     return Tensor(Ref<TensorImpl>::share(impl_of(tensor)));
 }
@@ -42,7 +39,7 @@ void track(PyObject* tensor);
 bool is_consumed_temporary(PyObject* object);
 
 void init_tensor_type(PyObject* module);
-void add_tensor_methods(PyMethodDef* methods);       // plain functions with self
+void add_tensor_methods(PyMethodDef* methods);  // plain functions with self
 void add_tensor_getset(PyGetSetDef* getset);
 
 }  // namespace chainrule::bind

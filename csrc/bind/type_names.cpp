@@ -35,8 +35,8 @@ PyTypeObject* metaclass() {
 
 void print_as_torch(PyTypeObject* type, const char* short_name) {
     // The metaclass has no state of its own, so giving it to a finished type is safe.
-    Py_SET_TYPE(type, reinterpret_cast<PyTypeObject*>(
-                          Py_NewRef(reinterpret_cast<PyObject*>(metaclass()))));
+    Py_SET_TYPE(
+        type, reinterpret_cast<PyTypeObject*>(Py_NewRef(reinterpret_cast<PyObject*>(metaclass()))));
     if (short_name) type->tp_name = short_name;
     PyType_Modified(type);
 }

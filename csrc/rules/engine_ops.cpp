@@ -85,8 +85,8 @@ Tensor clone_dense(const Tensor& t, const TensorImpl& like) {
 
 Tensor as_strided(const Tensor& base, const TensorImpl& geometry) {
     Dims sizes(geometry.sizes(), geometry.ndim), strides(geometry.strides(), geometry.ndim);
-    int64_t offset = (geometry.data - geometry.storage->data) /
-                     static_cast<int64_t>(item_size(geometry.dtype));
+    int64_t offset =
+        (geometry.data - geometry.storage->data) / static_cast<int64_t>(item_size(geometry.dtype));
     return ops::as_strided(base, sizes, strides, offset);
 }
 

@@ -94,9 +94,8 @@ bool contains_zero(const TensorImpl& divisor) {
 void check_integers(const PointwiseOp& op, const Operand* operands, const Scalar* params,
                     int64_t numel) {
     for (int i = 0; i < op.num_params; ++i) {
-        check(!params[i].is_float(), ErrorKind::Runtime,
-              "For integral input tensors, argument ", op.param_names[i],
-              " must not be a floating point number.");
+        check(!params[i].is_float(), ErrorKind::Runtime, "For integral input tensors, argument ",
+              op.param_names[i], " must not be a floating point number.");
     }
     bool divides = &op == &ops::floor_divide_op || &op == &ops::remainder_op ||
                    &op == &ops::fmod_op || &op == &ops::_div_trunc_op;
@@ -365,8 +364,8 @@ bool plain_inplace(const PointwiseOp& op, const Operand* operands, const Scalar*
         const TensorImpl* t = operands[i].tensor;
         if (!t) continue;
         int64_t bytes = self.numel * static_cast<int64_t>(item_size(self.dtype));
-        bool apart = t->data == self.data || t->data + bytes <= self.data ||
-                     self.data + bytes <= t->data;
+        bool apart =
+            t->data == self.data || t->data + bytes <= self.data || self.data + bytes <= t->data;
         if (t->dtype != self.dtype || !(t->flags & kContiguous) || !t->same_shape(self) || !apart) {
             return false;
         }
@@ -433,8 +432,8 @@ void pointwise_inplace(const PointwiseOp& op, const Operand* operands, const Sca
         }
     }
     check(!record || is_differentiable(self.dtype()), ErrorKind::Runtime,
-          "result requires grad, but ", op.inplace_name, " writes into a torch.", dtype_name(self.dtype()),
-          " tensor, which cannot");
+          "result requires grad, but ", op.inplace_name, " writes into a torch.",
+          dtype_name(self.dtype()), " tensor, which cannot");
     Tensor original;
     Ref<Node> node;
     if (record) {

@@ -102,9 +102,7 @@ private:
         auto* self = const_cast<PointwiseNode*>(this);
         return reinterpret_cast<Saved*>(self->edges() + num_inputs());
     }
-    Scalar* scalar_tail() const {
-        return reinterpret_cast<Scalar*>(tail() + count_bits(tensors_));
-    }
+    Scalar* scalar_tail() const { return reinterpret_cast<Scalar*>(tail() + count_bits(tensors_)); }
     Scalar* param_tail() const { return scalar_tail() + count_bits(scalars_); }
     Saved& slot(uint8_t bit) const {
         return tail()[count_bits(static_cast<uint8_t>(tensors_ & (bit - 1)))];
@@ -225,8 +223,7 @@ Ref<Node> make_pointwise_node(const PointwiseOp& op, const Operand* operands, co
         if (operands[i].tensor) tensors |= static_cast<uint8_t>(1 << i);
         else scalars |= static_cast<uint8_t>(1 << i);
     }
-    size_t tail =
-        PointwiseNode::tail_bytes(tensors, scalars, uses.params ? op.num_params : 0);
+    size_t tail = PointwiseNode::tail_bytes(tensors, scalars, uses.params ? op.num_params : 0);
     auto node = Node::create_with_tail<PointwiseNode>(op.num_operands, tail, op, tensors, scalars,
                                                       uses.params);
     node->init(saved, params);

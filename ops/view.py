@@ -418,7 +418,9 @@ op(
     batch="shift_dims(dim)",
     doc="Parts of `split_size` along `dim`; the last may be smaller.",
     ref="torch.split",
-    samples=_several((5, 4), {"split_size": 2}, {"split_size": 3, "dim": 1}),
+    samples=cases(
+        lambda random: [((_array(random, 5, 4), 2), {}), ((_array(random, 5, 4), 3), {"dim": 1})]
+    ),
 )
 op(
     "split.sizes(Tensor self, int[] split_size, int dim=0) -> Tensor[]",
@@ -430,7 +432,7 @@ op(
     batch="shift_dims(dim)",
     doc="Parts of the given sizes along `dim`.",
     ref="torch.split",
-    samples=_one(5, 4, split_size=(2, 0, 3)),
+    samples=cases(lambda random: [((_array(random, 5, 4), (2, 0, 3)), {})]),
 )
 op(
     "split_with_sizes(Tensor self, int[] split_sizes, int dim=0) -> Tensor[]",
@@ -454,7 +456,7 @@ op(
     kernel="tensor_split",
     doc="That many parts along `dim`, of sizes that differ by one at most.",
     ref="torch.tensor_split",
-    samples=_several((5, 4), {"indices_or_sections": 3}),
+    samples=cases(lambda random: [((_array(random, 5, 4), 3), {})]),
 )
 op(
     "tensor_split.indices(Tensor self, int[] indices_or_sections, int dim=0) -> Tensor[]",
@@ -462,5 +464,5 @@ op(
     kernel="tensor_split_indices",
     doc="Parts along `dim` that begin at the given places.",
     ref="torch.tensor_split",
-    samples=_one(5, 4, indices_or_sections=(1, 3)),
+    samples=cases(lambda random: [((_array(random, 5, 4), (1, 3)), {})]),
 )

@@ -1,6 +1,6 @@
 """Pointwise functions of one tensor."""
 
-from ops._dsl import ELEMENTWISE, op, unary
+from ops._dsl import ELEMENTWISE, cases, op, unary
 
 # (name, forward, vjp, range of the samples, aliases, doc) of functions that make integers floating
 for _name, _forward, _vjp, _range, _aliases, _doc in (
@@ -85,6 +85,9 @@ op(
     dtypes="f",
     doc="Rounds to a number of decimals.",
     ref="torch.round",
+    samples=cases(
+        lambda random: [((random.uniform(-3, 3, (3, 4)),), {"decimals": d}) for d in (0, 2)]
+    ),
 )
 op(
     "_pow2(Tensor self) -> Tensor",
@@ -135,4 +138,6 @@ op(
     vjp={"self": None},
     dtypes="ib",
     doc="Bits inverted; on bool: logical not.",
+    ref="torch.bitwise_not",
+    samples=cases(lambda random: [((random.integers(-9, 9, s),), {}) for s in ((), (3, 4))]),
 )

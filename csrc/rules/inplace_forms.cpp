@@ -29,6 +29,7 @@ void take_geometry(const Tensor& self, const Tensor& view) {
     Ref<Node> node = Ref<Node>::share(requires_grad(*view) ? view->grad_fn : nullptr);
     uint16_t output = view->output_index;
     self->set_geometry(view.shape(), view.strides());
+    self->storage->bump_version();
     if (tangent) set_tangent(*self, level, tangent);
     if (self->accumulator) self->accumulator->meta(0).set(*self);
     if (!node) return;

@@ -1,0 +1,107 @@
+"""Derivatives of every row: reverse and forward mode, first and second order.
+
+Three sources must agree for one random direction u and cotangent v of each sample: central
+differences, <v, J u> from forward mode, <Jᵀ v, u> from reverse mode.
+"""
+
+import numpy as np
+import pytest
+
+import chainrule
+from chainrule.autograd import forward_ad
+from table.rows import (
+    ROWS,
+    as_array,
+    assert_equal,
+    each_row,
+    inner,
+    is_differentiable,
+    problems,
+    size,
+    tensor,
+)
+
+pytestmark = pytest.mark.chainrule_only
+DIFFERENTIABLE = [r for r in ROWS if any(is_differentiable(r, p.name) for p in r.tensors)]
+TOLERANCE = 1e-6
+
+
+@each_row(DIFFERENTIABLE)
+def test_reverse_mode_agrees_with_finite_differences_and_forward_mode(row):
+    for problem in problems(row):
+        gradients = problem.gradient_values()
+        reverse = inner(gradients, problem.directions)
+        scale = size(gradients, problem.directions)
+        assert abs(reverse - inner(problem.cotangents, problem.slope())) <= TOLERANCE * scale
+        forward = inner(problem.cotangents, problem.tangents())
+        assert abs(reverse - forward) <= 1e-12 * scale
+
+
+@each_row(DIFFERENTIABLE)
+def test_forward_mode_agrees_with_finite_differences(row):
+    for problem in problems(row):
+        assert_equal(problem.tangents(), problem.slope(), rtol=TOLERANCE, atol=TOLERANCE)
+
+
+@each_row(DIFFERENTIABLE)
+def test_the_differentiable_form_of_a_gradient_equals_the_fused_one(row):
+    for problem in problems(row):
+        fused, recorded = problem.gradient_values(False), problem.gradient_values(True)
+        assert_equal(fused, recorded, rtol=1e-12, atol=1e-13)
+
+
+@each_row(DIFFERENTIABLE)
+def test_second_derivatives_agree_with_finite_differences_of_the_gradient(row):
+    for problem in problems(row):
+        weights = [np.cos(1.0 + np.arange(u.size)).reshape(u.shape) for u in problem.directions]
+        leaves = problem.leaves()
+        cotangents = [tensor(v).requires_grad_() for v in problem.cotangents]
+        found = problem.gradient(leaves, cotangents, create_graph=True)
+        total = [
+            (g * tensor(w)).sum() for g, w in zip(found, weights, strict=True) if g is not None
+        ]
+        total = [t for t in total if t.requires_grad]
+        zero = [np.zeros(tuple(x.shape)) for x in [*leaves, *cotangents]]
+        if total:
+            second = chainrule.autograd.grad(total, [*leaves, *cotangents], allow_unused=True)
+            zero = [z if g is None else as_array(g) for z, g in zip(zero, second, strict=True)]
+        to_leaves, to_cotangents = zero[: len(leaves)], zero[len(leaves) :]
+        step = 1e-5
+        ahead, behind = (problem.gradient_values(step=s) for s in (step, -step))
+        slope = [(a - b) / (2 * step) for a, b in zip(ahead, behind, strict=True)]
+        scale = size(to_leaves, problem.directions) + size(weights, slope)
+        difference = inner(to_leaves, problem.directions) - inner(weights, slope)
+        assert abs(difference) <= TOLERANCE * scale
+        # The gradient is linear in the cotangent: its transpose is forward mode along `weights`.
+        problem.directions = weights
+        assert_equal(to_cotangents, problem.tangents(), rtol=1e-11, atol=1e-11)
+
+
+@each_row(DIFFERENTIABLE)
+def test_forward_over_reverse_agrees_with_reverse_over_reverse(row):
+    for problem in problems(row):
+        step = 1e-5
+        ahead, behind = (problem.gradient_values(step=s) for s in (step, -step))
+        slope = [(a - b) / (2 * step) for a, b in zip(ahead, behind, strict=True)]
+        with forward_ad.dual_level():
+            duals = [
+                forward_ad.make_dual(x, tensor(u))
+                for x, u in zip(problem.leaves(), problem.directions, strict=True)
+            ]
+            found = problem.gradient(duals, [tensor(v) for v in problem.cotangents], True)
+            for g, wanted in zip(found, slope, strict=True):
+                tangent = None if g is None else forward_ad.unpack_dual(g).tangent
+                got = np.zeros_like(wanted) if tangent is None else as_array(tangent)
+                np.testing.assert_allclose(got, wanted, rtol=TOLERANCE, atol=TOLERANCE)
+
+
+@each_row(DIFFERENTIABLE)
+def test_gradients_keep_the_dtype_of_their_input(row):
+    for problem in problems(row, np.float32):
+        leaves = problem.leaves()
+        found = problem.gradient(leaves, [tensor(v) for v in problem.cotangents], False)
+        for x, g in zip(leaves, found, strict=True):
+            assert x.dtype == chainrule.float32
+            assert g is None or (g.dtype == chainrule.float32 and g.shape == x.shape)
+        for t in problem.tangents():
+            assert t.dtype == np.float32

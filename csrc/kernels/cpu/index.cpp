@@ -80,7 +80,8 @@ void gather_rows(char* to, const char* from, const int64_t* index, int64_t count
                  int64_t stride, int64_t bytes, bool negatives, int64_t dim) {
     auto run = [&](auto copy) {
         int64_t grain = std::max<int64_t>(1, 65536 / std::max<int64_t>(4, bytes));
-        parallel_for(0, count, grain, [&](int64_t lo, int64_t hi) {
+        // By value: bytes written through char* might else be taken for these numbers.
+        parallel_for(0, count, grain, [=](int64_t lo, int64_t hi) {
             for (int64_t n = lo; n < hi; ++n) {
                 int64_t v = index[n];
                 if (negatives && v < 0) v += size;

@@ -114,7 +114,7 @@ op(
         "self": "index_fill(self_t, dim, index, 0)",
         "value": "index_fill_tensor(_zeros(self.shape, self.dtype), dim, index, value_t)",
     },
-    batch="shift_dims(dim)",
+    batch="shift_dims(dim) unless value has a batch, else loop",
     doc="`value` (0-d) written at the entries `index` along `dim`.",
     ref="torch.index_fill",
     samples=_with_index(

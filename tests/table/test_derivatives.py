@@ -10,7 +10,9 @@ import pytest
 import chainrule
 from chainrule.autograd import forward_ad
 from table.rows import (
+    BY_NAME,
     ROWS,
+    Problem,
     as_array,
     assert_equal,
     each_row,
@@ -105,3 +107,74 @@ def test_gradients_keep_the_dtype_of_their_input(row):
             assert g is None or (g.dtype == chainrule.float32 and g.shape == x.shape)
         for t in problem.tangents():
             assert t.dtype == np.float32
+
+
+# The tests above can fail ------------------------------------------------------------------------
+
+
+def scaled(function, factor):
+    """The method with everything that it returns a little too large."""
+
+    def wrong(self, *args, **kwargs):
+        return [g if g is None else g * factor for g in function(self, *args, **kwargs)]
+
+    return wrong
+
+
+def wrong_when_recorded(function):
+    """A differentiable form that is not the derivative of the fused one."""
+
+    def wrong(self, leaves, cotangents, create_graph):
+        found = function(self, leaves, cotangents, create_graph)
+        return [g * 1.0001 if create_graph and g is not None else g for g in found]
+
+    return wrong
+
+
+WRONG = {
+    "gradient": (
+        test_reverse_mode_agrees_with_finite_differences_and_forward_mode,
+        "gradient_values",
+        lambda f: scaled(f, 1.0001),
+    ),
+    "tangent": (
+        test_forward_mode_agrees_with_finite_differences,
+        "tangents",
+        lambda f: scaled(f, 1.0001),
+    ),
+    "tangent beside the gradient": (
+        test_reverse_mode_agrees_with_finite_differences_and_forward_mode,
+        "tangents",
+        lambda f: scaled(f, 1 + 1e-9),
+    ),
+    "fused form": (
+        test_the_differentiable_form_of_a_gradient_equals_the_fused_one,
+        "gradient",
+        wrong_when_recorded,
+    ),
+    "second derivative": (
+        test_second_derivatives_agree_with_finite_differences_of_the_gradient,
+        "gradient",
+        wrong_when_recorded,
+    ),
+    "forward over reverse": (
+        test_forward_over_reverse_agrees_with_reverse_over_reverse,
+        "gradient",
+        wrong_when_recorded,
+    ),
+    "dtype": (
+        test_gradients_keep_the_dtype_of_their_input,
+        "gradient",
+        lambda f: lambda self, *a: [g.double() for g in f(self, *a)],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ["exp", "mul", "matmul", "logsumexp"])
+@pytest.mark.parametrize("what", WRONG)
+def test_a_wrong_derivative_is_noticed(what, name, monkeypatch):
+    test, method, change = WRONG[what]
+    test(BY_NAME[name])
+    monkeypatch.setattr(Problem, method, change(getattr(Problem, method)))
+    with pytest.raises(AssertionError):
+        test(BY_NAME[name])

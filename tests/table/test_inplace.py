@@ -96,3 +96,13 @@ def test_a_saved_value_that_was_changed_in_place_is_noticed():
     y.mul_(2)
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
         y.sum().backward()
+
+
+@pytest.mark.parametrize("name", ["exp", "mul", "clamp_min"])
+def test_a_form_that_is_not_in_place_is_noticed(name, monkeypatch):
+    row = next(r for r in IN_PLACE if r.cname == name)
+    monkeypatch.setitem(globals(), "apply", lambda case, values: case.call(values)[0])
+    with pytest.raises(AssertionError):
+        test_the_in_place_form_gives_the_values_and_bumps_the_version(row)
+    with pytest.raises(pytest.fail.Exception):
+        test_the_in_place_form_refuses_a_leaf_that_requires_grad(row)

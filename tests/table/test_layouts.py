@@ -137,3 +137,11 @@ def test_gradients_of_broadcast_inputs_are_sums(row):
             )
             wanted = wide.sum(axes).reshape(small)
             np.testing.assert_allclose(got, wanted, rtol=1e-11, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["exp", "cumsum", "matmul"])
+def test_a_layout_that_changes_values_is_noticed(name, monkeypatch):
+    row = next(r for r in ROWS if r.cname == name)
+    monkeypatch.setitem(LAYOUTS, "sliced", lambda array: tensor(array * (1 + 1e-9)))
+    with pytest.raises(AssertionError):
+        test_strided_inputs_give_the_values_and_gradients_of_dense_ones(row, "sliced")

@@ -149,9 +149,7 @@ class NodePlan:
                 )
             else:
                 lines.append(f"Tensor {n} = {n}_saved.unpack(*this);")
-        lines += [
-            f"Tensor {n} = {n}_saved.unpack(*this);" for n in self.saved_outputs if n in used
-        ]
+        lines += [f"Tensor {n} = {n}_saved.unpack(*this);" for n in self.saved_outputs if n in used]
         return lines
 
 
@@ -192,7 +190,7 @@ def node_struct(o: Operator) -> list[str]:
     formulas = {i: o.vjp[p.name] for i, p in enumerate(o.tensors) if o.vjp.get(p.name)}
     lines.append("    const char* formula(uint32_t input) const override {")
     for i, text in formulas.items():
-        lines.append(f'        if (input == {i}) return {formula.quoted(text)};')
+        lines.append(f"        if (input == {i}) return {formula.quoted(text)};")
     lines += ["        (void)input;", "        return nullptr;", "    }"]
     lines += _backward(o, plan, formulas)
     lines.append("};")

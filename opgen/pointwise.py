@@ -111,9 +111,7 @@ def descriptor(o: Operator) -> list[str]:
             entries.append('{.kind = PointwiseVjp::Kind::Zero, .formula = "0"}')
             continue
         reads = _reads(o, text)
-        uses = " | ".join(
-            "kUsesOut" if r == "out" else f"1 << {tensors.index(r)}" for r in reads
-        )
+        uses = " | ".join("kUsesOut" if r == "out" else f"1 << {tensors.index(r)}" for r in reads)
         used_numbers = [n for n in numbers if n in formula.names(text)]
         identity = -1
         for n in used_numbers:
@@ -136,7 +134,7 @@ def descriptor(o: Operator) -> list[str]:
             f".uses_params = {'true' if used_numbers else 'false'}, "
             f".identity_param = {identity}, "
             f".kernel = {_kernel(f'{o.cname}_vjp_{p.name}')}, "
-            f'.differentiable = {function}, .formula = {formula.quoted(text)}}}'
+            f".differentiable = {function}, .formula = {formula.quoted(text)}}}"
         )
     result = {"same": "Same", "float": "Float", "bool": "Bool"}[o.result]
     differentiable = o.kind != "nondifferentiable" and any(o.vjp.values())

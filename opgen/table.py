@@ -135,9 +135,7 @@ def check_row(o: Operator, kinds: tuple[str, ...]) -> None:
             refuse("scalar formulas belong to elementwise and broadcast operators")
         return_missing = [p.name for p in o.tensors if p.name not in o.vjp]
         if return_missing and o.result != "bool":
-            refuse(
-                f"no vjp for {', '.join(return_missing)}; write None for an input without one"
-            )
+            refuse(f"no vjp for {', '.join(return_missing)}; write None for an input without one")
         return
     missing = [p.name for p in o.tensors if p.name not in o.vjp]
     if missing:

@@ -99,7 +99,7 @@ private:
     std::vector<Tensor> results_;
     std::vector<Node*> ready_;
     std::vector<Node*> stack_;
-    std::vector<Edge> held_;            // keeps all nodes of the call alive
+    std::vector<Edge> held_;  // keeps all nodes of the call alive
     std::vector<Node*> claimed_nodes_;
     std::unordered_map<Node*, std::unique_ptr<Node::State>> elsewhere_;
     size_t claimed_count_ = 0;
@@ -138,8 +138,8 @@ Tensor fit(Tensor grad, OutputMeta& meta, Node* from, uint32_t input) {
         }
         check(expandable, ErrorKind::Runtime, "Function ", from->name(),
               " returned an invalid gradient at index ", input, " - got ", to_string(got),
-              " but expected shape compatible with ", to_string(want), ".\n  The operation: ",
-              from->described());
+              " but expected shape compatible with ", to_string(want),
+              ".\n  The operation: ", from->described());
         grad = engine_ops::sum_to_shape(grad, want);
     }
     if (__builtin_expect(grad->dtype != meta.dtype(), 0)) {

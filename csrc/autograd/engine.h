@@ -29,7 +29,7 @@ Tensor add(const Tensor& a, const Tensor& b);
 void add_in_place(TensorImpl& into, const Tensor& b);  // not recorded
 Tensor sum_to_shape(const Tensor& t, const Dims& shape);
 Tensor cast(const Tensor& t, DType dtype);
-Tensor clone_dense(const Tensor& t, const TensorImpl& like);  // like's strides if dense
+Tensor clone_dense(const Tensor& t, const TensorImpl& like);        // like's strides if dense
 Tensor as_strided(const Tensor& base, const TensorImpl& geometry);  // recorded
 // The node that stands for an in-place change of a view: `fn` made the new value of the view.
 Ref<Node> copy_slices(const Tensor& base, const TensorImpl& view, Ref<Node> fn);

@@ -103,8 +103,8 @@ struct SavedVisitor {
 
 // Gradients in and out of one node's backward.
 struct GradIO {
-    Tensor* in;    // one per output of the operation; null where nothing arrived
-    Tensor* out;   // one per input of the operation; to be filled where `needs`
+    Tensor* in;   // one per output of the operation; null where nothing arrived
+    Tensor* out;  // one per input of the operation; to be filled where `needs`
     const bool* wanted;
     bool needs(uint32_t i) const { return wanted[i]; }
 };

@@ -6,7 +6,8 @@ namespace chainrule {
 
 // Forward mode. A dual tensor carries tangents, each at a level; levels nest. An operator that
 // meets dual inputs takes the highest level, computes its primal result with that level (and all
-// above) out of sight, and attaches the tangent that its rule gives. See Note [Levels out of sight].
+// above) out of sight, and attaches the tangent that its rule gives. See Note [Levels out of
+// sight].
 int64_t enter_dual_level();
 void exit_dual_level(int64_t level);
 int64_t current_dual_level();  // 0: none

@@ -55,8 +55,8 @@ int64_t checked_numel(const Dims& shape) {
     int64_t numel = 1;
     bool zero = false;
     for (int64_t size : shape) {
-        check(size >= 0, ErrorKind::Runtime,
-              "Trying to create tensor with negative dimension ", size, ": ", to_string(shape));
+        check(size >= 0, ErrorKind::Runtime, "Trying to create tensor with negative dimension ",
+              size, ": ", to_string(shape));
         if (size == 0) zero = true;
         else if (__builtin_mul_overflow(numel, size, &numel)) {
             fail(ErrorKind::Runtime, "the number of elements of shape ", to_string(shape),

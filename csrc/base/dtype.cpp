@@ -11,17 +11,17 @@ DType g_default_dtype = DType::Float32;
 }
 
 const char* dtype_name(DType dtype) {
-    static const char* const names[kNumDTypes] = {
-        "bool",    "uint8",    "int8",    "int16",   "int32",     "int64",
-        "float16", "bfloat16", "float32", "float64", "complex64", "complex128"};
+    static const char* const names[kNumDTypes] = {"bool",    "uint8",   "int8",      "int16",
+                                                  "int32",   "int64",   "float16",   "bfloat16",
+                                                  "float32", "float64", "complex64", "complex128"};
     return names[static_cast<int>(dtype)];
 }
 
 const char* legacy_type_name(DType dtype) {
     static const char* const names[kNumDTypes] = {
-        "torch.BoolTensor",  "torch.ByteTensor",         "torch.CharTensor",
-        "torch.ShortTensor", "torch.IntTensor",          "torch.LongTensor",
-        "torch.HalfTensor",  "torch.BFloat16Tensor",     "torch.FloatTensor",
+        "torch.BoolTensor",   "torch.ByteTensor",         "torch.CharTensor",
+        "torch.ShortTensor",  "torch.IntTensor",          "torch.LongTensor",
+        "torch.HalfTensor",   "torch.BFloat16Tensor",     "torch.FloatTensor",
         "torch.DoubleTensor", "torch.ComplexFloatTensor", "torch.ComplexDoubleTensor"};
     return names[static_cast<int>(dtype)];
 }

@@ -37,9 +37,9 @@ constexpr bool is_enabled(DType dtype) {
            dtype == DType::Float64;
 }
 
-const char* dtype_name(DType dtype);         // "float32"
-const char* legacy_type_name(DType dtype);   // "torch.FloatTensor", as error messages say it
-DType promote(DType a, DType b);             // both from tensors with dimensions
+const char* dtype_name(DType dtype);        // "float32"
+const char* legacy_type_name(DType dtype);  // "torch.FloatTensor", as error messages say it
+DType promote(DType a, DType b);            // both from tensors with dimensions
 DType default_dtype() noexcept;
 void set_default_dtype(DType dtype);
 
@@ -47,10 +47,14 @@ void set_default_dtype(DType dtype);
 template <class F>
 decltype(auto) dispatch(DType dtype, F&& f) {
     switch (dtype) {
-        case DType::Bool: return f(bool{});
-        case DType::Int64: return f(int64_t{});
-        case DType::Float64: return f(double{});
-        default: return f(float{});
+        case DType::Bool:
+            return f(bool{});
+        case DType::Int64:
+            return f(int64_t{});
+        case DType::Float64:
+            return f(double{});
+        default:
+            return f(float{});
     }
 }
 

@@ -42,7 +42,7 @@ template <class... Parts>
 
 // Throws unless the condition holds. A macro, so that the parts of the message are only made when
 // they are needed: most are shapes turned into text.
-#define check(condition, kind, ...)                                      \
-    do {                                                                 \
-        if (__builtin_expect(!(condition), 0)) fail(kind, __VA_ARGS__);  \
+#define check(condition, kind, ...)                                     \
+    do {                                                                \
+        if (__builtin_expect(!(condition), 0)) fail(kind, __VA_ARGS__); \
     } while (0)

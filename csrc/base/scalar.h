@@ -45,7 +45,7 @@ public:
 
     // The dtype that a bare number of this kind has.
     DType dtype() const {
-        return kind_ == Kind::Bool ? DType::Bool
+        return kind_ == Kind::Bool  ? DType::Bool
                : kind_ == Kind::Int ? DType::Int64
                                     : default_dtype();
     }

@@ -1,6 +1,7 @@
-/* Reads the interpreter's own frames: PyEval_GetFrame would allocate a frame object per Python call.
-   This is the only file that sees CPython's internal headers; it is C because they are not C++.
-   The struct's layout is fixed within one minor version (3.11.x, 3.12.x, ...), as wheels are. */
+/* Reads the interpreter's own frames: PyEval_GetFrame would allocate a frame object per Python
+   call. This is the only file that sees CPython's internal headers; it is C because they are not
+   C++. The struct's layout is fixed within one minor version (3.11.x, 3.12.x, ...), as wheels are.
+ */
 #define Py_BUILD_CORE_MODULE 1
 #include <Python.h>
 
@@ -14,7 +15,8 @@
 #include "internal/pycore_frame.h"
 #endif
 
-/* Frames owned by the C stack (3.12, 3.13) or the interpreter (3.14) run no user code: 3 and above. */
+/* Frames owned by the C stack (3.12, 3.13) or the interpreter (3.14) run no user code: 3 and above.
+ */
 enum { FIRST_OWNER_WITHOUT_CODE = 3 };
 
 static chainrule_is_internal is_internal = NULL;

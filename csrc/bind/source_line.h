@@ -1,4 +1,5 @@
-/* Where Python is now: code object and instruction of the innermost frame that counts as the user's. */
+/* Where Python is now: code object and instruction of the innermost frame that counts as the
+ * user's. */
 #pragma once
 
 #include <Python.h>

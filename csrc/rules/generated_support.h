@@ -14,17 +14,23 @@
 // What the generated operators are written with.
 
 #ifdef CHAINRULE_ONLY_BASE_ISA
-#define CHAINRULE_KERNEL(name) Kernel{{&cpu::isa_base::table_##name, nullptr, nullptr}}
-#define CHAINRULE_DECLARE_KERNEL(name) \
-    namespace cpu::isa_base {          \
-    extern const LoopTable table_##name; }
+#define CHAINRULE_KERNEL(name)                             \
+    Kernel {                                               \
+        {                                                  \
+            &cpu::isa_base::table_##name, nullptr, nullptr \
+        }                                                  \
+    }
+#define CHAINRULE_DECLARE_KERNEL(name)   \
+    namespace cpu::isa_base {            \
+    extern const LoopTable table_##name; \
+    }
 #else
-#define CHAINRULE_KERNEL(name)                                                \
-    Kernel {                                                                  \
-        {                                                                     \
-            &cpu::isa_base::table_##name, &cpu::isa_avx2::table_##name,       \
-                &cpu::isa_avx512::table_##name                                \
-        }                                                                     \
+#define CHAINRULE_KERNEL(name)                                          \
+    Kernel {                                                            \
+        {                                                               \
+            &cpu::isa_base::table_##name, &cpu::isa_avx2::table_##name, \
+                &cpu::isa_avx512::table_##name                          \
+        }                                                               \
     }
 #define CHAINRULE_DECLARE_KERNEL(name)   \
     namespace cpu::isa_base {            \

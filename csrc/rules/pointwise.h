@@ -28,7 +28,7 @@ struct FormulaArgs {
 struct PointwiseVjp {
     enum class Kind : uint8_t { None, Identity, Formula, Zero };
     Kind kind = Kind::None;
-    uint8_t uses = 0;            // bit i: operand i, kUsesOut: the result
+    uint8_t uses = 0;  // bit i: operand i, kUsesOut: the result
     bool uses_params = false;
     int8_t identity_param = -1;  // while this parameter is 1 the gradient passes unchanged
     Kernel kernel{};             // reads grad, then what `uses` names, in order

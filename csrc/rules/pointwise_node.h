@@ -20,8 +20,8 @@ void record_pointwise(const PointwiseOp& op, const Operand* operands, const Scal
 void run_kernel(const Kernel& kernel, DType dtype, TensorImpl& out, const Operand* inputs,
                 int count, const KernelParam* params);
 
-Tensor engine_add(const Tensor& a, const Tensor& b);              // recorded addition
-Tensor expand_to(const Tensor& t, const Tensor& like);            // recorded expand
+Tensor engine_add(const Tensor& a, const Tensor& b);    // recorded addition
+Tensor expand_to(const Tensor& t, const Tensor& like);  // recorded expand
 void replace_tangent(const Tensor& t, int64_t level, const Tensor& tangent);
 
 }  // namespace chainrule

@@ -52,9 +52,8 @@ void copy_elements(TensorImpl& to, const TensorImpl& from) {
     LoopOperand operands[2] = {{to.data, broadcast_strides(to, shape)},
                                {from.data, broadcast_strides(from, shape)}};
     StridedLoop loop = dispatch(to.dtype, [&](auto t) -> StridedLoop {
-        return dispatch(from.dtype, [&](auto f) -> StridedLoop {
-            return copy_loop<decltype(t), decltype(f)>;
-        });
+        return dispatch(from.dtype,
+                        [&](auto f) -> StridedLoop { return copy_loop<decltype(t), decltype(f)>; });
     });
     run_strided(shape, operands, 2, loop, nullptr);
 }
@@ -117,7 +116,7 @@ bool can_cast(DType from, DType to) {
 
 const char* dtype_title(DType dtype) {
     static const char* const titles[kNumDTypes] = {
-        "Bool", "Byte",     "Char",  "Short",  "Int",           "Long",
+        "Bool", "Byte",     "Char",  "Short",  "Int",          "Long",
         "Half", "BFloat16", "Float", "Double", "ComplexFloat", "ComplexDouble"};
     return titles[static_cast<int>(dtype)];
 }

@@ -15,9 +15,9 @@ struct Storage {
     uint32_t version = 0;
     char* data = nullptr;
     size_t nbytes = 0;
-    void* owner = nullptr;                  // what keeps foreign memory alive
+    void* owner = nullptr;                   // what keeps foreign memory alive
     void (*release_owner)(void*) = nullptr;  // null: the bytes are ours
-    SourceLocation changed;                 // the line of the last in-place change
+    SourceLocation changed;                  // the line of the last in-place change
 
     static Storage* create(size_t nbytes);
     static Storage* over(char* data, size_t nbytes, void* owner, void (*release_owner)(void*));

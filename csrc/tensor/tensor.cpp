@@ -143,8 +143,8 @@ Scalar Tensor::item() const {
     });
 }
 
-void check_in_storage(const Dims& shape, const Dims& strides, int64_t offset, const Storage& storage,
-                      DType dtype) {
+void check_in_storage(const Dims& shape, const Dims& strides, int64_t offset,
+                      const Storage& storage, DType dtype) {
     check(shape.size() == strides.size(), ErrorKind::Runtime,
           "mismatch in length of strides and shape: ", to_string(strides), " and ",
           to_string(shape));
@@ -162,9 +162,9 @@ void check_in_storage(const Dims& shape, const Dims& strides, int64_t offset, co
               ErrorKind::Runtime, "as_strided: the last index overflows 64 bits");
     }
     int64_t capacity = static_cast<int64_t>(storage.nbytes / item_size(dtype));
-    check(last < capacity, ErrorKind::Runtime, "setStorage: sizes ", to_string(shape),
-          ", strides ", to_string(strides), ", storage offset ", offset, ", and itemsize ",
-          item_size(dtype), " requiring a storage size of ", (last + 1) * item_size(dtype),
+    check(last < capacity, ErrorKind::Runtime, "setStorage: sizes ", to_string(shape), ", strides ",
+          to_string(strides), ", storage offset ", offset, ", and itemsize ", item_size(dtype),
+          " requiring a storage size of ", (last + 1) * item_size(dtype),
           " are out of bounds for storage of size ", storage.nbytes);
 }
 

@@ -39,14 +39,14 @@ struct TensorImpl {
     Storage* storage = nullptr;
     int64_t* dims = inline_dims;  // ndim sizes, then ndim strides (in elements)
     int64_t inline_dims[8];
-    Node* grad_fn = nullptr;           // owned; null for leaves
-    Node* accumulator = nullptr;       // borrowed: the graph owns it, it clears this when it dies
-    TensorImpl* grad = nullptr;        // owned
-    TensorImpl* base = nullptr;        // owned; of a view, the tensor it looks into
-    AutogradExtra* extra = nullptr;    // owned; hooks, tangents: whatever is rare
-    void* python_object = nullptr;     // borrowed, or owned when kOwnsPython is set by bind
-    uint32_t view_version = 0;         // the storage's version when grad_fn of the view was made
-    uint16_t output_index = 0;         // which output of grad_fn this is
+    Node* grad_fn = nullptr;         // owned; null for leaves
+    Node* accumulator = nullptr;     // borrowed: the graph owns it, it clears this when it dies
+    TensorImpl* grad = nullptr;      // owned
+    TensorImpl* base = nullptr;      // owned; of a view, the tensor it looks into
+    AutogradExtra* extra = nullptr;  // owned; hooks, tangents: whatever is rare
+    void* python_object = nullptr;   // borrowed, or owned when kOwnsPython is set by bind
+    uint32_t view_version = 0;       // the storage's version when grad_fn of the view was made
+    uint16_t output_index = 0;       // which output of grad_fn this is
     ViewOrigin origin = ViewOrigin::Plain;
     bool owns_python = false;
 
@@ -118,8 +118,8 @@ public:
 };
 
 // True if every index in bounds reaches memory inside the storage.
-void check_in_storage(const Dims& shape, const Dims& strides, int64_t offset, const Storage& storage,
-                      DType dtype);
+void check_in_storage(const Dims& shape, const Dims& strides, int64_t offset,
+                      const Storage& storage, DType dtype);
 // True when two different indices may reach the same element (expanded tensors).
 bool may_overlap(const TensorImpl& impl);
 

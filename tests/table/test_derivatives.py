@@ -98,6 +98,34 @@ def test_forward_over_reverse_agrees_with_reverse_over_reverse(row):
 
 
 @each_row(DIFFERENTIABLE)
+def test_forward_over_forward_agrees_with_finite_differences_of_the_tangent(row):
+    for problem in problems(row):
+        step = 1e-5
+        primals = problem.primals
+        slopes = []
+        for s in (step, -step):
+            problem.primals = lambda _=0.0, s=s: primals(s)
+            slopes.append(problem.tangents())
+        problem.primals = primals
+        slope = [(a - b) / (2 * step) for a, b in zip(*slopes, strict=True)]
+        with forward_ad.dual_level():
+            outer = [
+                forward_ad.make_dual(tensor(p), tensor(u))
+                for p, u in zip(primals(), problem.directions, strict=True)
+            ]
+            with forward_ad.dual_level():
+                both = [
+                    forward_ad.make_dual(x, tensor(u))
+                    for x, u in zip(outer, problem.directions, strict=True)
+                ]
+                inner_tangents = [forward_ad.unpack_dual(r).tangent for r in problem.results(both)]
+            found = [t if t is None else forward_ad.unpack_dual(t).tangent for t in inner_tangents]
+            for t, wanted in zip(found, slope, strict=True):
+                got = np.zeros_like(wanted) if t is None else as_array(t)
+                np.testing.assert_allclose(got, wanted, rtol=TOLERANCE, atol=TOLERANCE)
+
+
+@each_row(DIFFERENTIABLE)
 def test_gradients_keep_the_dtype_of_their_input(row):
     for problem in problems(row, np.float32):
         leaves = problem.leaves()
@@ -178,3 +206,22 @@ def test_a_wrong_derivative_is_noticed(what, name, monkeypatch):
     monkeypatch.setattr(Problem, method, change(getattr(Problem, method)))
     with pytest.raises(AssertionError):
         test(BY_NAME[name])
+
+
+def test_forward_over_reverse_leaves_nothing_behind():
+    """A saved result keeps its tangent, which uses the saved result: a cycle until the level ends."""
+    died = []
+
+    class Witness:
+        def __del__(self):
+            died.append(True)
+
+    for _ in range(3):
+        with forward_ad.dual_level():
+            x = forward_ad.make_dual(chainrule.ones(3, requires_grad=True), chainrule.ones(3))
+            y = x.exp().tanh()
+            y.grad_fn.metadata["witness"] = Witness()
+            (g,) = chainrule.autograd.grad(y.sum(), x, create_graph=True)
+            assert forward_ad.unpack_dual(g).tangent is not None
+        del x, y, g
+    assert len(died) == 3

@@ -35,9 +35,8 @@ static inline __attribute__((always_inline)) int64_t divide_towards_zero(int64_t
 inline constexpr int64_t kChunk = 256;
 
 template <class F, class Out, class In, size_t... I>
-inline __attribute__((always_inline)) void dense_loop(const F& f, Out* out,
-                                                      const In* const* inputs, int64_t n,
-                                                      std::index_sequence<I...>) {
+inline __attribute__((always_inline)) void dense_loop(const F& f, Out* out, const In* const* inputs,
+                                                      int64_t n, std::index_sequence<I...>) {
     const In* in[] = {inputs[I]..., nullptr};
 #pragma GCC ivdep
     for (int64_t i = 0; i < n; ++i) out[i] = static_cast<Out>(f(in[I][i]...));
@@ -47,9 +46,8 @@ inline __attribute__((always_inline)) void dense_loop(const F& f, Out* out,
 // with a larger angle is evaluated with those of the C library.
 template <class F, class Out, class In, size_t... I>
     requires requires { &F::template with<math::ExactTrig>; }
-inline __attribute__((always_inline)) void dense_loop(const F& f, Out* out,
-                                                      const In* const* inputs, int64_t n,
-                                                      std::index_sequence<I...>) {
+inline __attribute__((always_inline)) void dense_loop(const F& f, Out* out, const In* const* inputs,
+                                                      int64_t n, std::index_sequence<I...>) {
     for (int64_t start = 0; start < n; start += kChunk) {
         const int64_t count = n - start < kChunk ? n - start : kChunk;
         const In* in[] = {inputs[I] + start..., nullptr};

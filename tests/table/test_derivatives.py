@@ -209,7 +209,7 @@ def test_a_wrong_derivative_is_noticed(what, name, monkeypatch):
 
 
 def test_forward_over_reverse_leaves_nothing_behind():
-    """A saved result keeps its tangent, which uses the saved result: a cycle until the level ends."""
+    """A saved result keeps its tangent, which uses that result: a cycle until the level ends."""
     died = []
 
     class Witness:

@@ -211,12 +211,12 @@ class Problem:
         ahead, behind = self.values(step), self.values(-step)
         return [(a - b) / (2 * step) for a, b in zip(ahead, behind, strict=True)]
 
-    def tangents(self) -> list[np.ndarray]:
+    def tangents(self, step: float = 0.0) -> list[np.ndarray]:
         """Forward mode along the direction; zeros where a result has no tangent."""
         with forward_ad.dual_level():
             duals = [
                 forward_ad.make_dual(tensor(p), tensor(u))
-                for p, u in zip(self.primals(), self.directions, strict=True)
+                for p, u in zip(self.primals(step), self.directions, strict=True)
             ]
             parts = [forward_ad.unpack_dual(r) for r in self.results(duals)]
         return [

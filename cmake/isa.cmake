@@ -22,7 +22,9 @@ if(CHAINRULE_HAS_OPENMP_SIMD)
     list(APPEND CHAINRULE_KERNEL_FLAGS -fopenmp-simd)
 endif()
 if(CHAINRULE_SANITIZE)
+    # Integer elements wrap around, as in torch: no finding. Offsets in the core are still checked.
     list(TRANSFORM CHAINRULE_KERNEL_FLAGS REPLACE "^-O3$" "-O1")
+    list(APPEND CHAINRULE_KERNEL_FLAGS -fwrapv)
 endif()
 
 # Defines chainrule_kernels_<isa> for every instruction set of the target processor.

@@ -29,14 +29,14 @@ def multi_dot(tensors: Sequence[Tensor]) -> Tensor:
     chain = list(tensors)
     while len(chain) > 1:
         # The pair whose product is the smallest to make; exact order matters little for few.
-        costs = [_C.numel(a) * (b.shape[-1] if b.dim() > 1 else 1) for a, b in _pairs(chain)]
+        costs = [a.numel() * (b.shape[-1] if b.dim() > 1 else 1) for a, b in _pairs(chain)]
         i = costs.index(min(costs))
         chain[i : i + 2] = [chain[i] @ chain[i + 1]]
     return chain[0]
 
 
 def _pairs(chain: list[Tensor]) -> list[tuple[Tensor, Tensor]]:
-    return list(zip(chain, chain[1:], strict=False))
+    return [(chain[i], chain[i + 1]) for i in range(len(chain) - 1)]
 
 
 def __getattr__(name: str) -> Any:

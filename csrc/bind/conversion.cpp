@@ -92,7 +92,13 @@ PyObject* to(PyObject* self, PyObject* const* args, Py_ssize_t nargs, PyObject* 
             std::string name = key ? key : "";
             if (name == "copy") {
                 copy = PyObject_IsTrue(value) == 1;
-            } else if (name == "non_blocking" || name == "memory_format") {
+            } else if (name == "memory_format") {
+                std::string format =
+                    is_memory_format(value) ? memory_format_name(value) : "preserve_format";
+                check(format == "preserve_format" || format == "contiguous_format",
+                      ErrorKind::NotImplemented, "to(): memory_format=torch.", format,
+                      " is not supported; tensors are row-major");
+            } else if (name == "non_blocking") {
                 return;
             } else if (name == "dtype" || (!key && dtype_from(value))) {
                 if (value == Py_None) return;
@@ -164,7 +170,7 @@ PyObject* fill_inplace_method(PyObject* self, PyObject* value) {
         if (is_tensor(value)) {
             check(impl_of(value)->ndim == 0, ErrorKind::Runtime,
                   "fill_ only supports 0-dimension value tensor but got tensor with ",
-                  impl_of(value)->ndim, " dimensions.");
+                  static_cast<int>(impl_of(value)->ndim), " dimensions.");
             copy_inplace(tensor_of(self), tensor_of(value));
         } else {
             fill_inplace(tensor_of(self), scalar_from(value));

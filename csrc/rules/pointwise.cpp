@@ -440,7 +440,8 @@ void pointwise_inplace(const PointwiseOp& op, const Operand* operands, const Sca
         Operand saved[kMaxPointwiseInputs];
         std::copy(operands, operands + op.num_operands, saved);
         if (saves_operand(op, operands, params, 0)) {
-            original = clone_dense(*self);
+            // Recorded, as its history is part of what a second derivative sees.
+            original = requires_grad(*self) ? ops::clone(self, std::nullopt) : clone_dense(*self);
             saved[0].tensor = original.get();
         }
         node = make_pointwise_node(op, operands, saved, params);

@@ -136,9 +136,17 @@ PyObject* make_handle(Place place, Node* node, PyObject* tensor, uint64_t id) {
 }
 
 void remove_from_tensor(PyHandle& h) {
-    PyObject* tensor = PyWeakref_GetObject(h.tensor);
-    if (!tensor || tensor == Py_None || !impl_of(tensor) || !impl_of(tensor)->extra) return;
-    AutogradExtra& extra = *impl_of(tensor)->extra;
+#if PY_VERSION_HEX >= 0x030D0000
+    PyObject* owned = nullptr;
+    if (PyWeakref_GetRef(h.tensor, &owned) < 0) throw PythonErrorSet();
+    PyRef tensor(owned);
+#else
+    PyRef tensor = PyRef::share(PyWeakref_GetObject(h.tensor));
+#endif
+    if (!tensor || tensor.get() == Py_None) return;
+    TensorImpl* impl = impl_of(tensor.get());
+    if (!impl || !impl->extra) return;
+    AutogradExtra& extra = *impl->extra;
     if (h.place == Place::LeafTensor) remove_hook(extra.hooks, h.id);
     else remove_hook(extra.post_accumulate_hooks, h.id);
 }

@@ -142,7 +142,7 @@ class Effort:
     least_rounds: int = 9
     most_rounds: int = 201
     row_s: float = 6.0
-    pause_s: float = 0.002
+    pause_s: float = 0.01
     clock: Callable[[], float] = time.perf_counter
 
     @classmethod
@@ -190,7 +190,8 @@ def time_interleaved(work: Timed, modules: dict[str, Any], effort: Effort, quick
 
     A side that fails to build or run the workload is reported in ``problems`` and the others are
     measured all the same. Garbage collection is off while the clock runs. The order of the sides
-    alternates, with a pause between them so that one side's idle threads stop spinning first.
+    alternates, with a pause and one call without the clock between them: one side's idle threads
+    spin for milliseconds on the cores that the other needs.
     """
     result = Result(work.name, work.unit, work.target)
     runs: dict[str, Run] = {}
@@ -224,6 +225,7 @@ def time_interleaved(work: Timed, modules: dict[str, Any], effort: Effort, quick
         for _ in range(rounds):
             for side in order:
                 time.sleep(effort.pause_s)
+                runs[side]()  # not timed: wakes this side's threads, and shows its memory again
                 took = seconds_of(runs[side], calls[side], effort.clock)
                 result.samples[side].values.append(took / (calls[side] * work.operations))
             order.reverse()

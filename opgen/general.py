@@ -188,12 +188,25 @@ def node_struct(o: Operator) -> list[str]:
         lines += [f"        {v}" for v in visits]
         lines.append("    }")
     formulas = {i: o.vjp[p.name] for i, p in enumerate(o.tensors) if o.vjp.get(p.name)}
+    lines += _input_names(o)
     lines.append("    const char* formula(uint32_t input) const override {")
     for i, text in formulas.items():
         lines.append(f"        if (input == {i}) return {formula.quoted(text)};")
     lines += ["        (void)input;", "        return nullptr;", "    }"]
     lines += _backward(o, plan, formulas)
     lines.append("};")
+    return lines
+
+
+def _input_names(o: Operator) -> list[str]:
+    """Names of the inputs; all further inputs belong to a list."""
+    names = [p.name for p in o.tensors]
+    lists = [p.name for p in o.tensors if p.type == "Tensor[]"]
+    lines = ["    const char* input_name(uint32_t input) const override {"]
+    for i, name in enumerate(names if not lists else []):
+        lines.append(f'        if (input == {i}) return "{name}";')
+    lines += ["        (void)input;"]
+    lines += [f'        return "{lists[0]}";' if len(lists) == 1 else "        return nullptr;", "    }"]
     return lines
 
 
@@ -292,15 +305,30 @@ def definition(o: Operator) -> list[str]:
     result = return_type(o)
     lines = [f"// {o.where}", f"{result} {o.cname}({parameters(o, defaults=False)}) {{"]
     differentiable = o.kind != "nondifferentiable" and any(o.vjp.values())
-    if not differentiable:
-        lines += [f"    return finish(forward::{o.kernel}({args}));", "}"]
-        return lines
-    plan = NodePlan(o)
     flags = " | ".join(["t_state.flags", *[f"flags_of({p.name})" for p in o.tensors]])
     lines.append(f"    uint16_t flags = static_cast<uint16_t>({flags});")
     level = ", ".join(p.name for p in o.tensors)
+    observed = [
+        f'Observation seen("{o.name}", "{o.where}"{", " + level if level else ""});',
+        f"return seen.result({o.cname}({args}));",
+    ]
+    if not differentiable:
+        lines.append("    if (__builtin_expect(flags & kObserveMode, 0)) {")
+        lines += [f"        {line}" for line in observed]
+        lines.append("    }")
+        lines.append(f"    auto results = finish(forward::{o.kernel}({args}));")
+        if any(kind.startswith("Tensor") for kind, _ in o.returns) and level:
+            lines.append("    if (__builtin_expect(flags & kGraphFlags, 0)) {")
+            lines.append(f'        note_no_history(results, false, "{o.name}", {level});')
+            lines.append("    }")
+        lines += ["    return results;", "}"]
+        return lines
+    plan = NodePlan(o)
     lines += [
-        "    if (__builtin_expect(flags & kColdFlags, 0)) {",
+        "    if (__builtin_expect(flags & (kColdFlags | kObserveMode), 0)) {",
+        "        if (flags & kObserveMode) {",
+        *[f"            {line}" for line in observed],
+        "        }",
         f"        if (int64_t level = level_of({level})) {{",
         "            HideLevels hide(level);",
         f"            auto results = {o.cname}({args});",
@@ -319,11 +347,15 @@ def definition(o: Operator) -> list[str]:
     else:
         lines.append("    [[maybe_unused]] const auto& out = results;")
     wants = " || ".join(f"wants_grad({p.name})" for p in o.tensors if o.vjp.get(p.name))
-    lines.append(
-        f"    if ((flags & (kRequiresGrad | kView)) && t_state.grad_enabled && ({wants})) {{"
-    )
-    lines += [f"        {line}" for line in _record(o, plan)]
-    lines.append("    }")
+    lines += [
+        "    if (flags & kGraphFlags) {",
+        f"        if (t_state.grad_enabled && ({wants})) {{",
+        *[f"            {line}" for line in _record(o, plan)],
+        "        } else {",
+        f'            note_no_history(results, true, "{o.name}", {level});',
+        "        }",
+        "    }",
+    ]
     if o.kind == "view":
         origin = "ViewOrigin::MultiOutput" if o.multi_view else "ViewOrigin::Plain"
         lines.append(f"    set_views(results, {o.tensors[0].name}, {origin});")

@@ -5,6 +5,7 @@
 #include <unordered_map>
 
 #include "autograd/accumulate_grad.h"
+#include "autograd/observer.h"
 
 namespace chainrule {
 
@@ -274,6 +275,13 @@ void GraphTask::deliver(Node* from, uint32_t input, Tensor grad) {
     if (--s.dependencies == 0) push(next);
 }
 
+namespace {
+inline void run_node(Node& node, GradIO& io) {
+    if (__builtin_expect(t_state.flags & kObserveMode, 0)) observed_node(node, io);
+    else node.backward(io);
+}
+}  // namespace
+
 void GraphTask::execute(Node* node) {
     uint32_t outputs = node->num_outputs(), inputs = node->num_inputs();
     constexpr uint32_t kInline = 4;
@@ -313,12 +321,12 @@ void GraphTask::execute(Node* node) {
     GradIO io{in, out, wanted};
     if (__builtin_expect(extra && !extra->post_hooks.empty(), 0)) {
         std::vector<Tensor> arrived(in, in + outputs);
-        node->backward(io);
+        run_node(*node, io);
         std::vector<Tensor> left(out, out + inputs);
         for_each_hook(extra->post_hooks, [&](NodePostHook& hook) { hook.call(left, arrived); });
         for (uint32_t i = 0; i < inputs; ++i) out[i] = left[i];
     } else {
-        node->backward(io);
+        run_node(*node, io);
     }
     if (!options_.retain_graph) {
         node->release_saved();
@@ -365,10 +373,25 @@ std::vector<Tensor> run_backward(const std::vector<Edge>& roots, std::vector<Ten
     GradModeGuard mode(options.create_graph);
     GraphTask task(options, inputs);
     struct Running {
-        explicit Running(GraphTask* task) : outer(t_running) { t_running = task; }
-        ~Running() { t_running = outer; }
+        explicit Running(GraphTask* task) : outer(t_running) {
+            t_running = task;
+            t_state.in_backward = true;
+        }
+        ~Running() {
+            t_running = outer;
+            t_state.in_backward = outer != nullptr;
+        }
         GraphTask* outer;
     } running(&task);
+    if (__builtin_expect((t_state.flags & kObserveMode) && !running.outer, 0)) {
+        struct Observed {
+            explicit Observed(const std::vector<Edge>& from, const BackwardOptions& how) {
+                observe_backward_begin(from, how);
+            }
+            ~Observed() { observe_backward_end(); }
+        } observed(roots, options);
+        return task.run(roots, std::move(grads));
+    }
     return task.run(roots, std::move(grads));
 }
 

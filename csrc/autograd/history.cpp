@@ -5,6 +5,7 @@
 
 #include "autograd/accumulate_grad.h"
 #include "autograd/engine.h"
+#include "autograd/no_graph.h"
 
 namespace chainrule {
 
@@ -37,6 +38,7 @@ bool refresh_view_history(TensorImpl& view) {
     GradModeGuard recording(true);
     Tensor fresh = engine_ops::as_strided(shared(view.base), view);
     fresh->grad_fn->retain();
+    forget_no_graph(view);
     view.output_index = fresh->output_index;
     replace_grad_fn(view, fresh->grad_fn);
     view.flags |= kRequiresGrad;
@@ -44,6 +46,7 @@ bool refresh_view_history(TensorImpl& view) {
 }
 
 Edge leaf_edge(TensorImpl& t) {
+    forget_no_graph(t);
     if (t.accumulator) {
         t.accumulator->retain();
         return {t.accumulator, 0};
@@ -120,6 +123,7 @@ void rebase_history(const Tensor& changed, Ref<Node> node) {
     node->meta(0).set(t);
     if (!(t.flags & kView)) {
         t.output_index = 0;
+        forget_no_graph(t);
         t.flags |= kRequiresGrad;
         replace_grad_fn(t, node.leak());
         return;
@@ -128,6 +132,7 @@ void rebase_history(const Tensor& changed, Ref<Node> node) {
     Ref<Node> slices = engine_ops::copy_slices(base, t, std::move(node));
     slices->meta(0).set(*base);
     base->output_index = 0;
+    forget_no_graph(*base);
     base->flags |= kRequiresGrad;
     replace_grad_fn(*base, slices.leak());
     t.view_version = t.storage->version - 1;  // stale on purpose: read anew from the base
@@ -143,6 +148,7 @@ void set_requires_grad(TensorImpl& t, bool value) {
         check(!(t.flags & kInference) || t_state.inference, ErrorKind::Runtime,
               "Setting requires_grad=True on inference tensor outside InferenceMode is not "
               "allowed.");
+        forget_no_graph(t);
         t.flags |= kRequiresGrad;
         return;
     }
@@ -156,7 +162,12 @@ void set_requires_grad(TensorImpl& t, bool value) {
     t.flags &= ~kRequiresGrad;
 }
 
-Tensor detach(const Tensor& t) { return Tensor::alias(*t); }
+Tensor detach(const Tensor& t) {
+    Tensor out = Tensor::alias(*t);
+    if (requires_grad(*t)) note_no_graph(*out, NoGraph::Why::Detached, "detach()");
+    else share_no_graph(*out, *t);
+    return out;
+}
 
 void detach_(const Tensor& t) {
     check(!(t->flags & kView), ErrorKind::Runtime,
@@ -164,9 +175,11 @@ void detach_(const Tensor& t) {
           "DistributedDataParallel (DDP) for training, and gradient_as_bucket_view is set as True, "
           "gradients are views of DDP buckets, and hence detach_() cannot be called on these "
           "gradients.");
+    bool had_history = t->grad_fn != nullptr;
     t->flags &= ~(kRequiresGrad | kRetainGrad);
     replace_grad_fn(*t, nullptr);
     t->output_index = 0;
+    if (had_history) note_no_graph(*t, NoGraph::Why::Detached, "detach_()");
 }
 
 void retain_grad(TensorImpl& t) {

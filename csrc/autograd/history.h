@@ -1,5 +1,6 @@
 #pragma once
 
+#include "autograd/no_graph.h"
 #include "autograd/node.h"
 
 namespace chainrule {
@@ -29,6 +30,7 @@ inline Edge edge_of(TensorImpl& t) {
 
 // Makes `out` (fresh, without history) output `index` of `node`; takes a reference to the node.
 inline void set_history(TensorImpl& out, Node& node, uint32_t index = 0) {
+    if (__builtin_expect(out.flags & kNoGraph, 0)) forget_no_graph(out);
     node.retain();
     out.grad_fn = &node;
     out.output_index = static_cast<uint16_t>(index);

@@ -1,5 +1,6 @@
 #include "autograd/node.h"
 
+#include "autograd/no_graph.h"
 #include "autograd/saved.h"
 
 namespace chainrule {
@@ -27,6 +28,7 @@ Node::~Node() {
         if (edges_[i].node) edges_[i].node->release();
     }
     release_location(&where_);
+    if (scope_) scope_->release();
     if (released_by_) released_by_->release();
     delete[] more_meta_;
     delete extra_;
@@ -61,6 +63,7 @@ std::string Node::described() const {
 }
 
 void release_history(TensorImpl& impl) {
+    forget_no_graph(impl);
     // Detached first: what dies below may look at this tensor.
     Node* grad_fn = impl.grad_fn;
     TensorImpl* grad = impl.grad;

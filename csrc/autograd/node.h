@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "autograd/hooks.h"
+#include "autograd/module_scope.h"
 #include "autograd/thread_state.h"
 #include "base/freelist.h"
 #include "base/source_location.h"
@@ -130,6 +131,7 @@ public:
     virtual bool has_python_object() const { return false; }  // a custom Function's node
     // Formula of the gradient to input i, for people; null when there is none.
     virtual const char* formula(uint32_t) const { return nullptr; }
+    virtual const char* input_name(uint32_t) const { return nullptr; }  // of the operator table
 
     void retain() { count_up(refcount_); }
     void release() {
@@ -142,6 +144,7 @@ public:
     uint64_t sequence() const { return sequence_; }
     Edge* edges() { return edges_; }
     const SourceLocation& where() const { return where_; }
+    const ModuleScope* scope() const { return scope_; }
     bool released() const { return released_by_ != nullptr; }
     BackwardCall* released_by() const { return released_by_; }
     void mark_released(BackwardCall* call) {
@@ -165,7 +168,13 @@ public:
     }
     void* python_object = nullptr;  // borrowed: the wrapper clears it when it dies
 
-    void remember_location() { capture_location(&where_); }
+    void remember_location() {
+        capture_location(&where_);
+        if (t_state.scope) {
+            t_state.scope->retain();
+            scope_ = t_state.scope;
+        }
+    }
     std::string described() const;  // "MulBackward0 recorded at train.py:12"
 
     // Allocates N and its edges in one block.
@@ -206,6 +215,7 @@ private:
     OutputMeta* more_meta_ = nullptr;  // for more than one output
     OutputMeta meta_;
     SourceLocation where_;
+    ModuleScope* scope_ = nullptr;
     State state_;
     BackwardCall* released_by_ = nullptr;
     NodeExtra* extra_ = nullptr;

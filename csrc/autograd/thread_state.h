@@ -2,7 +2,11 @@
 
 #include <cstdint>
 
+#include "base/source_location.h"
+
 namespace chainrule {
+
+struct ModuleScope;
 
 // Modes of the running thread. Initial-exec access keeps it at one instruction.
 struct ThreadState {
@@ -11,6 +15,9 @@ struct ThreadState {
     bool inference = false;
     bool forward_grad_enabled = true;
     bool multithreading_enabled = true;
+    bool in_backward = false;      // the engine runs on this thread
+    ModuleScope* scope = nullptr;  // owned; the nn.Module call that runs
+    SourceLocation mode_switched;  // owned; where the user switched recording on or off
 };
 
 #if defined(__linux__)

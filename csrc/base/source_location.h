@@ -15,7 +15,8 @@ struct SourceLocation {
 // What the front end (bind/) lends to the core.
 struct FrontEnd {
     void (*capture)(SourceLocation* location) = nullptr;  // location->code is a new reference
-    void (*release)(void* code) = nullptr;
+    void (*release)(void* code) = nullptr;                // gives back a reference
+    void (*retain)(void* code) = nullptr;
     std::string (*describe)(const SourceLocation& location) = nullptr;  // "train.py:12"
 };
 extern FrontEnd g_front_end;
@@ -29,6 +30,8 @@ inline void release_location(SourceLocation* location) {
         location->code = nullptr;
     }
 }
+// The same place a second time, with a reference of its own.
+SourceLocation copy_location(const SourceLocation& location);
 std::string describe_location(const SourceLocation& location);  // "" when unknown
 
 }  // namespace chainrule

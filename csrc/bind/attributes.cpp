@@ -147,7 +147,7 @@ int set_data(PyObject* self, PyObject* value, void*) {
         t.data = from.data;
         t.dtype = from.dtype;
         t.set_geometry(Dims(from.sizes(), from.ndim), Dims(from.strides(), from.ndim));
-        if (t.accumulator) t.accumulator->meta(0).set(t);
+        if ((t.flags & kRequiresGrad) && t.accumulator) t.accumulator->meta(0).set(t);
         return 0;
     });
 }

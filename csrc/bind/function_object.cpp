@@ -288,6 +288,7 @@ PyRef connect_output(Call& call, PyObject* output, uint32_t index, bool record) 
               "a clone()");
         Node* old = t->grad_fn;
         node.retain();
+        forget_no_graph(*t);
         t->grad_fn = &node;
         t->output_index = static_cast<uint16_t>(index);
         t->flags |= kRequiresGrad;

@@ -17,6 +17,7 @@ struct PyMode {
     bool value;
     bool previous_grad;
     bool previous_inference;
+    SourceLocation previous_switch;
     bool entered;
 };
 
@@ -27,6 +28,10 @@ PyMode* object_of(PyObject* self) { return reinterpret_cast<PyMode*>(self); }
 void apply(PyMode& m) {
     m.previous_grad = t_state.grad_enabled;
     m.previous_inference = t_state.inference;
+    release_location(&m.previous_switch);
+    m.previous_switch = t_state.mode_switched;
+    t_state.mode_switched = {};
+    capture_location(&t_state.mode_switched);
     m.entered = true;
     if (m.mode == Mode::Inference) {
         t_state.inference = m.value;
@@ -94,6 +99,9 @@ PyObject* mode_exit(PyObject* self, PyObject*) {
     PyMode& m = *object_of(self);
     t_state.grad_enabled = m.previous_grad;
     t_state.inference = m.previous_inference;
+    release_location(&t_state.mode_switched);
+    t_state.mode_switched = m.previous_switch;
+    m.previous_switch = {};
     m.entered = false;
     Py_RETURN_NONE;
 }
@@ -128,6 +136,7 @@ PyObject* mode_clone(PyObject* self, PyObject*) {
 
 void mode_dealloc(PyObject* self) {
     PyTypeObject* type = Py_TYPE(self);
+    release_location(&object_of(self)->previous_switch);
     type->tp_free(self);
     Py_DECREF(type);
 }
@@ -173,6 +182,8 @@ PyObject* switch_grad(PyObject*, PyObject* value) {
     if (truth < 0) return nullptr;
     bool previous = t_state.grad_enabled;
     t_state.grad_enabled = truth;
+    release_location(&t_state.mode_switched);
+    capture_location(&t_state.mode_switched);
     return PyBool_FromLong(previous);
 }
 

@@ -4,6 +4,8 @@
 
 #include <cstddef>
 
+#include "autograd/module_scope.h"
+#include "autograd/thread_state.h"
 #include "bind/modules.h"
 
 // The base class of nn.Module: attributes fall back to the parameters, buffers and submodules.
@@ -54,9 +56,35 @@ PyObject* call_method(PyObject* self, PyObject* name, PyObject* args, PyObject* 
     return result;
 }
 
+// The module call that runs, for the nodes recorded during it.
+class EnteredScope {
+public:
+    explicit EnteredScope(PyObject* module) {
+        static uint32_t calls = 0;
+        PyObject* weak = PyWeakref_NewRef(module, nullptr);
+        if (!weak) throw PythonErrorSet();
+        scope_ = ModuleScope::create();
+        scope_->call = ++calls;
+        scope_->parent = t_state.scope;
+        scope_->module = weak;
+        scope_->type = Py_NewRef(reinterpret_cast<PyObject*>(Py_TYPE(module)));
+        t_state.scope = scope_;
+    }
+    ~EnteredScope() {
+        t_state.scope = scope_->parent;
+        if (scope_->parent) scope_->parent->retain();
+        scope_->release();
+    }
+    EnteredScope(const EnteredScope&) = delete;
+    EnteredScope& operator=(const EnteredScope&) = delete;
+
+private:
+    ModuleScope* scope_;
+};
+
 // A call without hooks goes straight to the class's `forward`: no frame of a Python `__call__`, no
 // bound method, no packing of arguments.
-PyObject* call(PyObject* self, PyObject* args, PyObject* kwargs) {
+PyObject* call_forward(PyObject* self, PyObject* args, PyObject* kwargs) {
     PyObject* dict = object_of(self)->dict;
     PyObject* hooked = dict ? PyDict_GetItemWithError(dict, g_hooked) : nullptr;
     if (!hooked) hooked = _PyType_Lookup(Py_TYPE(self), g_hooked);
@@ -76,6 +104,13 @@ PyObject* call(PyObject* self, PyObject* args, PyObject* kwargs) {
         nullptr);
     Py_DECREF(forward);
     return result;
+}
+
+PyObject* call(PyObject* self, PyObject* args, PyObject* kwargs) {
+    return guarded([&] {
+        EnteredScope scope(self);
+        return call_forward(self, args, kwargs);
+    });
 }
 
 int traverse(PyObject* self, visitproc visit, void* arg) {

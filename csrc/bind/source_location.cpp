@@ -52,6 +52,7 @@ void capture(SourceLocation* location) {
     location->instruction = instruction;
 }
 
+void retain(void* code) { Py_INCREF(static_cast<PyObject*>(code)); }
 void release(void* code) { Py_DECREF(static_cast<PyObject*>(code)); }
 
 std::string describe(const SourceLocation& location) {
@@ -95,7 +96,7 @@ PyMethodDef functions[] = {
 }  // namespace
 
 void init_location(PyObject* module) {
-    g_front_end = {capture, release, describe};
+    g_front_end = {capture, release, retain, describe};
     g_interpreter_lock = {unlock, lock};
     chainrule_set_internal_code(is_internal);
     add_functions(module, functions);

@@ -4,6 +4,16 @@
 
 namespace chainrule {
 
+void note_results(const ObservedTensors& results, const ObservedTensors& inputs,
+                  bool differentiable, const char* operation) {
+    std::vector<const TensorImpl*> list;
+    for (size_t i = 0; i < inputs.size(); ++i) list.push_back(inputs[i]);
+    for (size_t i = 0; i < results.size(); ++i) {
+        if (!results[i]) continue;
+        note_unrecorded(*results[i], list.data(), list.size(), differentiable, operation);
+    }
+}
+
 TensorList tangents_or_zeros(const TensorList& list, int64_t level) {
     TensorList out;
     for (const Tensor& t : list) {

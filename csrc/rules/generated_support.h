@@ -5,6 +5,8 @@
 #include <vector>
 
 #include "autograd/history.h"
+#include "autograd/no_graph.h"
+#include "autograd/observer.h"
 #include "autograd/saved.h"
 #include "autograd/tangent.h"
 #include "forward.h"
@@ -53,6 +55,20 @@ inline uint16_t flags_of(const TensorList& list) {
     uint16_t flags = 0;
     for (const Tensor& t : list) flags |= flags_of(t);
     return flags;
+}
+
+// Of operations that were not recorded: why their results have no graph.
+inline constexpr uint16_t kGraphFlags = kRequiresGrad | kView | kNoGraph;
+void note_results(const ObservedTensors& results, const ObservedTensors& inputs,
+                  bool differentiable, const char* operation);
+template <class Results, class... Inputs>
+__attribute__((noinline, cold)) void note_no_history(const Results& results, bool differentiable,
+                                                     const char* operation,
+                                                     const Inputs&... inputs) {
+    ObservedTensors from, made;
+    made.add(results);
+    (from.add(inputs), ...);
+    note_results(made, from, differentiable, operation);
 }
 
 inline int64_t level_of_one(const Tensor& t) { return highest_level({t.get()}); }

@@ -31,7 +31,7 @@ void take_geometry(const Tensor& self, const Tensor& view) {
     self->set_geometry(view.shape(), view.strides());
     self->storage->bump_version();
     if (tangent) set_tangent(*self, level, tangent);
-    if (self->accumulator) self->accumulator->meta(0).set(*self);
+    if (requires_grad(*self) && self->accumulator) self->accumulator->meta(0).set(*self);
     if (!node) return;
     if (!(self->flags & kView)) {
         rebase_history(self, std::move(node));
@@ -41,6 +41,7 @@ void take_geometry(const Tensor& self, const Tensor& view) {
     Node* old = self->grad_fn;
     self->grad_fn = node.leak();
     self->output_index = output;
+    forget_no_graph(*self);
     self->flags |= kRequiresGrad;
     self->view_version = self->storage->version;
     if (old) old->release();

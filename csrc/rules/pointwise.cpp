@@ -1,8 +1,11 @@
 #include "rules/pointwise.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "autograd/history.h"
+#include "autograd/no_graph.h"
+#include "autograd/observer.h"
 #include "autograd/saved.h"
 #include "autograd/tangent.h"
 #include "base/interpreter_lock.h"
@@ -202,6 +205,18 @@ Tensor pointwise_dual(const PointwiseOp& op, const Operand* operands, const Scal
     return out;
 }
 
+Observation observe(const PointwiseOp& op, const char* name, const Operand* operands,
+                    const Scalar* params) {
+    ObservedOp call{name, op.row, {}};
+    auto finite = [](const Scalar& s) { return !s.is_float() || std::isfinite(s.as_double()); };
+    for (int i = 0; i < op.num_operands; ++i) {
+        if (operands[i].tensor) call.inputs.add(operands[i].tensor);
+        else call.number_not_finite |= !finite(operands[i].scalar);
+    }
+    for (int i = 0; i < op.num_params; ++i) call.number_not_finite |= !finite(params[i]);
+    return Observation(std::move(call));
+}
+
 int64_t dual_level(const PointwiseOp& op, const Operand* operands) {
     return highest_level({operands[0].tensor, op.num_operands > 1 ? operands[1].tensor : nullptr,
                           op.num_operands > 2 ? operands[2].tensor : nullptr});
@@ -318,7 +333,11 @@ DType result_type(const Operand* operands, int count) {
 Tensor pointwise(const PointwiseOp& op, const Operand* operands, const Scalar* params, int reuse) {
     TensorImpl* first = operands[0].tensor ? operands[0].tensor : operands[1].tensor;
     uint16_t flags = all_flags(op, operands);
-    if (__builtin_expect(flags & kColdFlags, 0)) {
+    if (__builtin_expect(flags & (kColdFlags | kObserveMode), 0)) {
+        if (flags & kObserveMode) {
+            Observation seen = observe(op, op.name, operands, params);
+            return seen.result(pointwise(op, operands, params, reuse));
+        }
         if (int64_t level = dual_level(op, operands)) {
             return pointwise_dual(op, operands, params, level);
         }
@@ -346,8 +365,15 @@ Tensor pointwise(const PointwiseOp& op, const Operand* operands, const Scalar* p
     } else {
         out = pointwise_general(op, operands, params, reuse);
     }
-    if ((flags & (kRequiresGrad | kView)) && t_state.grad_enabled && op.differentiable) {
-        record_pointwise(op, operands, params, out);
+    if (flags & (kRequiresGrad | kView | kNoGraph)) {
+        if (t_state.grad_enabled && op.differentiable) {
+            record_pointwise(op, operands, params, out);
+        }
+        if (__builtin_expect(!(out->flags & kRequiresGrad), 0)) {
+            const TensorImpl* inputs[kMaxPointwiseInputs];
+            for (int i = 0; i < op.num_operands; ++i) inputs[i] = operands[i].tensor;
+            note_unrecorded(*out, inputs, op.num_operands, op.differentiable, op.name);
+        }
     }
     return out;
 }
@@ -379,6 +405,12 @@ bool plain_inplace(const PointwiseOp& op, const Operand* operands, const Scalar*
 }
 
 void pointwise_inplace(const PointwiseOp& op, const Operand* operands, const Scalar* params) {
+    if (__builtin_expect(t_state.flags & kObserveMode, 0)) {
+        Observation seen = observe(op, op.inplace_name, operands, params);
+        pointwise_inplace(op, operands, params);
+        seen.result(Tensor(Ref<TensorImpl>::share(operands[0].tensor)));
+        return;
+    }
     if (plain_inplace(op, operands, params)) {
         operands[0].tensor->storage->bump_version();
         return;

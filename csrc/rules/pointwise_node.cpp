@@ -73,6 +73,7 @@ public:
 
     const char* name() const override { return op_.node_name; }
     const char* formula(uint32_t i) const override { return op_.vjp[i].formula; }
+    const char* input_name(uint32_t i) const override { return op_.operand_names[i]; }
 
     void release_saved() override {
         for (int i = 0; i < count_bits(tensors_); ++i) tail()[i].reset();

@@ -24,6 +24,7 @@ Storage* Storage::create(size_t nbytes) {
     auto* s = new (node_alloc(kHeader)) Storage;
     s->data = data;
     s->nbytes = nbytes;
+    if (nbytes >= kLocatedFrom) capture_location(&s->changed);
     return s;
 }
 

@@ -17,8 +17,12 @@ struct Storage {
     size_t nbytes = 0;
     void* owner = nullptr;                   // what keeps foreign memory alive
     void (*release_owner)(void*) = nullptr;  // null: the bytes are ours
-    SourceLocation changed;                  // the line of the last in-place change
+    // The line of the last in-place change; until then, of large contents, the line that made them.
+    SourceLocation changed;
 
+    // From this size on the line that makes a storage is remembered: the time is nothing to that of
+    // filling it.
+    static constexpr size_t kLocatedFrom = 4096;
     static Storage* create(size_t nbytes);
     static Storage* over(char* data, size_t nbytes, void* owner, void (*release_owner)(void*));
     static Storage* alias(Storage* other);  // same bytes, own version counter

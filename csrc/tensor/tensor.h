@@ -11,6 +11,7 @@ namespace chainrule {
 
 class Node;
 struct AutogradExtra;
+struct NoGraph;
 
 // Bits of TensorImpl::flags. The thread's mode uses the same positions, so that the hot path asks
 // one question of `input flags | thread flags`.
@@ -22,6 +23,8 @@ enum TensorFlag : uint16_t {
     kInference = 1 << 4,      // made under inference_mode
     kView = 1 << 5,           // differentiable view of `base`
     kRetainGrad = 1 << 6,
+    kNoGraph = 1 << 7,         // `no_graph` says why there is no history
+    kObserveMode = 1 << 14,    // only in thread flags: someone watches every operator
     kTransformMode = 1 << 15,  // only in thread flags: some transform wants every operator
 };
 inline constexpr uint16_t kColdFlags = kDual | kTransformMode;
@@ -40,7 +43,10 @@ struct TensorImpl {
     int64_t* dims = inline_dims;  // ndim sizes, then ndim strides (in elements)
     int64_t inline_dims[8];
     Node* grad_fn = nullptr;         // owned; null for leaves
-    Node* accumulator = nullptr;     // borrowed: the graph owns it, it clears this when it dies
+    union {
+        Node* accumulator = nullptr;  // borrowed: the graph owns it, it clears this when it dies
+        NoGraph* no_graph;            // owned; with kNoGraph
+    };
     TensorImpl* grad = nullptr;      // owned
     TensorImpl* base = nullptr;      // owned; of a view, the tensor it looks into
     AutogradExtra* extra = nullptr;  // owned; hooks, tangents: whatever is rare

@@ -43,6 +43,7 @@ public:
     bool is_output() const { return output_ >= 0; }
     bool is_output(uint32_t index) const { return output_ == static_cast<int32_t>(index); }
     TensorImpl* raw() const { return impl_; }
+    uint32_t version() const { return version_; }  // of the memory when it was saved
 
     // The value, after the version check. Of a saved output the result belongs to the graph again
     // when recording is on (a second derivative flows through it).

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstring>
+#include <memory>
 #include <string>
 #include <unordered_map>
 
@@ -209,6 +210,41 @@ PyObject* register_prehook(PyObject* self, PyObject* callable) {
     return guarded([&] { return add_node_pre_hook(*node_of(self), callable); });
 }
 
+// node(*gradients): the gradients of the inputs for given gradients of the outputs (None: zero), as
+// the engine would compute them; without hooks, recorded if recording is on, and nothing is freed.
+PyObject* node_call(PyObject* self, PyObject* args, PyObject* kwargs) {
+    return guarded([&]() -> PyObject* {
+        Node& node = *node_of(self);
+        check(!kwargs || PyDict_GET_SIZE(kwargs) == 0, ErrorKind::Type, node.name(),
+              "() takes no keyword arguments");
+        check(PyTuple_GET_SIZE(args) == node.num_outputs(), ErrorKind::Type, node.name(),
+              "() takes one gradient for each of its ", node.num_outputs(), " outputs, got ",
+              PyTuple_GET_SIZE(args));
+        check(!node.is_accumulate_grad(), ErrorKind::Type,
+              "an AccumulateGrad has no inputs: add to variable.grad instead");
+        std::vector<Tensor> in(node.num_outputs()), out(node.num_inputs());
+        for (uint32_t i = 0; i < node.num_outputs(); ++i) {
+            PyObject* given = PyTuple_GET_ITEM(args, i);
+            if (given == Py_None) continue;
+            check(is_tensor(given), ErrorKind::Type, node.name(), "() takes Tensors or None, not ",
+                  Py_TYPE(given)->tp_name);
+            in[i] = tensor_of(given);
+            check(node.meta(i).same_shape(*in[i]), ErrorKind::Runtime, node.name(), "(): gradient ",
+                  i, " has shape ", to_string(in[i].shape()), ", its output has ",
+                  to_string(node.meta(i).shape()));
+        }
+        std::unique_ptr<bool[]> wanted(new bool[node.num_inputs() + 1]);
+        for (uint32_t i = 0; i < node.num_inputs(); ++i) wanted[i] = node.edges()[i].node;
+        GradIO io{in.data(), out.data(), wanted.get()};
+        node.backward(io);
+        PyRef tuple = checked(PyTuple_New(node.num_inputs()));
+        for (uint32_t i = 0; i < node.num_inputs(); ++i) {
+            PyTuple_SET_ITEM(tuple.get(), i, checked(wrap_or_none(out[i])).leak());
+        }
+        return tuple.leak();
+    });
+}
+
 PyMethodDef methods[] = {
     {"name", node_name, METH_NOARGS, "Name of the operation."},
     {"register_hook", register_hook, METH_O,
@@ -287,6 +323,7 @@ void init_nodes(PyObject* module) {
         {Py_tp_traverse, reinterpret_cast<void*>(node_traverse)},
         {Py_tp_clear, reinterpret_cast<void*>(node_clear)},
         {Py_tp_repr, reinterpret_cast<void*>(node_repr)},
+        {Py_tp_call, reinterpret_cast<void*>(node_call)},
         {Py_tp_getattro, reinterpret_cast<void*>(node_getattro)},
         {Py_tp_methods, methods},
         {Py_tp_getset, getset},

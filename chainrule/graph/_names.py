@@ -1,0 +1,87 @@
+"""The names that the user's variables have: read off the frames that run now."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from types import FrameType
+from typing import Any
+
+from chainrule import Tensor
+
+__all__ = ["variables"]
+
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+_MOST_ITEMS = 10_000  # of one container
+
+
+def _is_module(value: Any) -> bool:
+    # Without an import: a program that has no nn.Module does not pay for it.
+    nn = sys.modules.get("chainrule.nn")
+    return nn is not None and isinstance(value, nn.Module)
+
+
+def _frames(frame: FrameType | None) -> Iterator[FrameType]:
+    """The frames of the user's program, innermost first."""
+    while frame is not None:
+        if not frame.f_code.co_filename.startswith(_PACKAGE):
+            yield frame
+        frame = frame.f_back
+
+
+def _namespaces() -> Iterator[dict[str, Any]]:
+    """Local variables from the innermost frame outwards, then the globals of those frames."""
+    frames = list(_frames(sys._getframe(1)))
+    seen: set[int] = set()
+    for frame in frames:
+        if frame.f_locals is not frame.f_globals:
+            yield frame.f_locals
+    for frame in frames:
+        if id(frame.f_globals) not in seen:
+            seen.add(id(frame.f_globals))
+            yield frame.f_globals
+
+
+def _members(name: str, value: Any, depth: int) -> Iterator[tuple[str, Any]]:
+    """Tensors and modules inside a container or an object, with their names."""
+    if isinstance(value, Tensor):
+        yield name, value
+    elif _is_module(value):
+        for path, module in value.named_modules():
+            yield (f"{name}.{path}" if path else name), module
+        for path, parameter in value.named_parameters():
+            yield f"{name}.{path}", parameter
+    elif isinstance(value, list | tuple) and len(value) <= _MOST_ITEMS and depth:
+        for i, item in enumerate(value):
+            yield from _members(f"{name}[{i}]", item, depth - 1)
+    elif isinstance(value, dict) and len(value) <= _MOST_ITEMS and depth:
+        for key, item in value.items():
+            if isinstance(key, str | int):
+                yield from _members(f"{name}[{key!r}]", item, depth - 1)
+    elif depth and type(getattr(value, "__dict__", None)) is dict and name == "self":
+        for key, item in value.__dict__.items():
+            yield from _members(f"self.{key}", item, 0)
+
+
+def variables() -> tuple[list[tuple[str, Tensor]], dict[int, str]]:
+    """Named tensors, the best name of each first, and names of modules by ``id``.
+
+    Plain variables come before members of containers, inner frames before outer ones.
+    """
+    plain: list[tuple[str, Tensor]] = []
+    inside: list[tuple[str, Tensor]] = []
+    modules: dict[int, str] = {}
+    for namespace in _namespaces():
+        for name, value in list(namespace.items()):
+            if name.startswith("_"):
+                continue
+            if isinstance(value, Tensor):
+                plain.append((name, value))
+                continue
+            for path, member in _members(name, value, 2):
+                if isinstance(member, Tensor):
+                    inside.append((path, member))
+                else:
+                    modules.setdefault(id(member), path)
+    return plain + inside, modules

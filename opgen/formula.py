@@ -7,7 +7,6 @@ differentiable form (tensors and numbers).
 from __future__ import annotations
 
 import ast
-import re
 
 BINARY = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
 COMPARE = {
@@ -153,11 +152,6 @@ def value(text: str, rename: dict[str, str]) -> str:
     return emit(ast.parse(text, mode="eval").body)
 
 
-def quoted(text: str) -> str:
-    """The formula as a C++ string literal."""
-    return '"' + text.replace('"', '\\"') + '"'
-
-
 def calls(text: str) -> set[str]:
     """Names of the functions that a formula calls."""
     return {
@@ -165,11 +159,3 @@ def calls(text: str) -> set[str]:
         for n in ast.walk(ast.parse(text, mode="eval"))
         if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)
     }
-
-
-def mathematical(text: str) -> str:
-    """The formula for people: `*` as `·`, `**2` as `²`, `grad` as `g`, `out` as `y`."""
-    text = re.sub(r"\bgrad\b", "g", text)
-    text = re.sub(r"\bout\b", "y", text)
-    text = re.sub(r"\s*\*\*\s*2\b", "²", text)
-    return re.sub(r"\s*\*\s*", "·", text)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from opgen import formula
+from opgen import formula, notation
 from opgen.table import Operator, Param, TableError
 
 # How a parameter is passed, and how a node keeps it.
@@ -191,7 +191,7 @@ def node_struct(o: Operator) -> list[str]:
     lines += _input_names(o)
     lines.append("    const char* formula(uint32_t input) const override {")
     for i, text in formulas.items():
-        lines.append(f"        if (input == {i}) return {formula.quoted(text)};")
+        lines.append(f"        if (input == {i}) return {notation.literal(text)};")
     lines += ["        (void)input;", "        return nullptr;", "    }"]
     lines += _backward(o, plan, formulas)
     lines.append("};")
@@ -205,9 +205,8 @@ def _input_names(o: Operator) -> list[str]:
     lines = ["    const char* input_name(uint32_t input) const override {"]
     for i, name in enumerate(names if not lists else []):
         lines.append(f'        if (input == {i}) return "{name}";')
-    lines += ["        (void)input;"]
-    lines += [f'        return "{lists[0]}";' if len(lists) == 1 else "        return nullptr;", "    }"]
-    return lines
+    other = f'"{lists[0]}"' if len(lists) == 1 else "nullptr"
+    return [*lines, "        (void)input;", f"        return {other};", "    }"]
 
 
 def _backward(o: Operator, plan: NodePlan, formulas: dict[int, str]) -> list[str]:
@@ -308,8 +307,11 @@ def definition(o: Operator) -> list[str]:
     flags = " | ".join(["t_state.flags", *[f"flags_of({p.name})" for p in o.tensors]])
     lines.append(f"    uint16_t flags = static_cast<uint16_t>({flags});")
     level = ", ".join(p.name for p in o.tensors)
+    # Numbers too: an infinity among them is none that the operator made.
+    numbers = [p for p in o.params if p.type in ("Scalar", "Scalar?", "float", "float?")]
+    shown = ", ".join([f'"{o.name}"', f'"{o.where}"', *[p.name for p in [*o.tensors, *numbers]]])
     observed = [
-        f'Observation seen("{o.name}", "{o.where}"{", " + level if level else ""});',
+        f"Observation seen({shown});",
         f"return seen.result({o.cname}({args}));",
     ]
     if not differentiable:
@@ -393,5 +395,5 @@ def _record(o: Operator, plan: NodePlan) -> list[str]:
     for i, n in enumerate(plan.outputs):
         if n in plan.saved_outputs:
             lines.append(f"node->{n}_saved.save_output({n}, {i});")
-    lines.append("set_histories(results, *node);")
+    lines.append(f'set_histories(results, *node, "{o.name}");')
     return lines

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from opgen import formula
+from opgen import formula, notation
 from opgen.table import Operator, Param, TableError
 
 ALL_DTYPES = {"f": ["float", "double"], "i": ["int64_t"], "b": ["bool"]}
@@ -105,7 +105,7 @@ def descriptor(o: Operator) -> list[str]:
             entries.append("{}")
             continue
         if text == "grad":
-            entries.append('{.kind = PointwiseVjp::Kind::Identity, .formula = "grad"}')
+            entries.append('{.kind = PointwiseVjp::Kind::Identity, .formula = "g"}')
             continue
         if text == "0":
             entries.append('{.kind = PointwiseVjp::Kind::Zero, .formula = "0"}')
@@ -134,7 +134,7 @@ def descriptor(o: Operator) -> list[str]:
             f".uses_params = {'true' if used_numbers else 'false'}, "
             f".identity_param = {identity}, "
             f".kernel = {_kernel(f'{o.cname}_vjp_{p.name}')}, "
-            f".differentiable = {function}, .formula = {formula.quoted(text)}}}"
+            f".differentiable = {function}, .formula = {notation.literal(text)}}}"
         )
     result = {"same": "Same", "float": "Float", "bool": "Bool"}[o.result]
     differentiable = o.kind != "nondifferentiable" and any(o.vjp.values())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from opgen import bindings, formula, general, pointwise
+from opgen import bindings, general, notation, pointwise
 from opgen.table import Operator, TableError
 
 BATCH_BY_KIND = {
@@ -51,7 +51,7 @@ def _one(o: Operator) -> str:
     else:
         lines.append(f"  forward        {o.kernel} (C++)")
     for n, t in o.vjp.items():
-        lines.append(f"  d/d{n:<12}{formula.mathematical(t) if t else 'none'}")
+        lines.append(f"  d/d{n:<12}{notation.mathematical(t) if t else 'none'}")
     lines.append(f"  forward mode   {forward_mode(o)}")
     lines.append(f"  batching       {batching(o)}")
     if any(o.vjp.values()):

@@ -13,7 +13,7 @@ if not (ROOT / "opgen").is_dir():
 if str(ROOT) not in sys.path:
     sys.path.append(str(ROOT))  # last: an installed chainrule is the one under test
 
-from opgen import emit, formula, show, table  # noqa: E402
+from opgen import emit, formula, notation, show, table  # noqa: E402
 
 DSL = (ROOT / "ops" / "_dsl.py").read_text(encoding="utf-8")
 HEAD = "from ops._dsl import *\n"  # the planted row starts on the second line
@@ -119,7 +119,7 @@ def opgen(*arguments):
 def test_show_prints_what_is_derived_for_one_operator():
     done = opgen("show", "tanh")
     assert done.returncode == 0, done.stderr
-    for part in ("ops/unary.py", "tanh(self)", "g·(1 - y·y)", "forward mode", "TanhBackward0",
+    for part in ("ops/unary.py", "tanh(self)", "g·(1 − y²)", "forward mode", "TanhBackward0",
                  "self_t * (1 - out * out)", "keeps the batch dimension", "tanh_"):  # fmt: skip
         assert part in done.stdout
 
@@ -248,4 +248,8 @@ def test_names_of_a_formula_decide_what_a_node_keeps():
 
 
 def test_formulas_for_people():
-    assert formula.mathematical("grad * (1 - out ** 2)") == "g·(1 - y²)"
+    assert notation.mathematical("grad * (1 - out ** 2)") == "g·(1 − y²)"
+    assert notation.mathematical("_mm_rows(grad, mat2, True) * alpha") == "(g @ mat2ᵀ)·alpha"
+    assert notation.mathematical("-grad / (a - (b - c))") == "−g / (a − (b − c))"
+    assert notation.mathematical("where(self > 0, grad, 0)") == "g if self > 0 else 0"
+    assert notation.mathematical("_take_adjoint(grad, self.shape, index)") == "takeᵀ(g, index)"

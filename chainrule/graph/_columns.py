@@ -1,7 +1,7 @@
 """The columns of a graph, and what is derived from them at once.
 
-``Columns.raw`` is what the core gives (``csrc/bind/graph_snapshot.cpp``). One entry per node, in the
-order of recording, inputs before their users:
+``Columns.raw`` is what the core gives (``csrc/bind/graph_snapshot.cpp``). One entry per node, in
+the order of recording, inputs before their users:
 
 ==============  =====================================================================
 ``role``        0 operator, 1 leaf, 2 constant
@@ -15,8 +15,8 @@ order of recording, inputs before their users:
 ==============  =====================================================================
 
 one per edge: ``edge_source``, ``edge_output``, ``edge_target``, ``edge_input``; one per saved
-value: ``saved_node``, ``saved_input`` (-1: a result), ``saved_name``, ``saved_bytes``, ``saved_storage``,
-``saved_storage_bytes``, ``saved_is_output``; and ``roots``.
+value: ``saved_node``, ``saved_input`` (-1: a result), ``saved_name``, ``saved_bytes``,
+``saved_storage``, ``saved_storage_bytes``, ``saved_is_output``; and ``roots``.
 """
 
 from __future__ import annotations

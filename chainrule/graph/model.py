@@ -326,7 +326,7 @@ class Graph:
 
     @property
     def columns(self) -> dict[str, list[Any]]:
-        """The graph as lists, for tools that read all of it: see ``chainrule/graph/_columns.py``."""
+        """The graph as lists, for tools that read all of it (``chainrule/graph/_columns.py``)."""
         return self._columns.raw
 
     @property

@@ -24,6 +24,8 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any
 
+from chainrule import Tensor
+
 from ._names import variables
 from ._paths import scope_paths
 from ._source import Location
@@ -42,13 +44,18 @@ class Columns:
         self.raw: dict[str, list[Any]] = snapshot.columns
         self.size = len(self.raw["role"])
         # Names must be read while the caller's frames run.
-        tensors, modules = variables()
-        self._live: dict[int, str] = {}
-        self._module_names = modules
+        plain, inside, self._module_names = variables()
+        self._live = self._found(plain)
+        self._members = self._found(inside)
+
+    def _found(self, tensors: list[tuple[str, Tensor]]) -> dict[int, str]:
+        """Names by node, of tensors that are the first output of one."""
+        names: dict[int, str] = {}
         for name, tensor in tensors:
-            found = snapshot.find(tensor)
-            if found is not None and found[1] == 0:
-                self._live.setdefault(found[0], name)
+            at = self.snapshot.find(tensor)
+            if at is not None and at[1] == 0:
+                names.setdefault(at[0], name)
+        return names
 
     @cached_property
     def paths(self) -> list[str]:
@@ -105,12 +112,15 @@ class Columns:
         """The user's name for the result of each node, or for a leaf or a constant.
 
         A live variable decides; then, for an operator, the assignment that its expression stands
-        in; for a leaf, the module that owns it or what the expression of a user calls it.
+        in; then a container or module that holds it; for a leaf, the module that owns it or what
+        the expression of a user calls it.
         """
         names: list[str | None] = [None] * self.size
         for node, name in self._live.items():
             names[node] = name
         self._name_results(names)
+        for node, name in self._members.items():
+            names[node] = names[node] or name
         self._name_parameters(names)
         self._name_operands(names)
         return names

@@ -64,10 +64,10 @@ def _members(name: str, value: Any, depth: int) -> Iterator[tuple[str, Any]]:
             yield from _members(f"self.{key}", item, 0)
 
 
-def variables() -> tuple[list[tuple[str, Tensor]], dict[int, str]]:
-    """Named tensors, the best name of each first, and names of modules by ``id``.
+def variables() -> tuple[list[tuple[str, Tensor]], list[tuple[str, Tensor]], dict[int, str]]:
+    """Tensors that are variables, those inside of other variables, and names of modules by ``id``.
 
-    Plain variables come before members of containers, inner frames before outer ones.
+    Those of inner frames come before those of outer ones.
     """
     plain: list[tuple[str, Tensor]] = []
     inside: list[tuple[str, Tensor]] = []
@@ -84,4 +84,4 @@ def variables() -> tuple[list[tuple[str, Tensor]], dict[int, str]]:
                     inside.append((path, member))
                 else:
                     modules.setdefault(id(member), path)
-    return plain + inside, modules
+    return plain, inside, modules

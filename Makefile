@@ -19,7 +19,8 @@ CMAKE := $(BIN)/cmake
 # ninja does not notice a second ninja in the same folder, so builds wait for each other.
 LOCK := $(if $(shell command -v flock),flock $(BUILD).lock,)
 
-SOURCES := CMakeLists.txt pyproject.toml $(shell find cmake csrc ops opgen chainrule \
+SOURCES := CMakeLists.txt pyproject.toml $(wildcard viewer/*.json viewer/*.mjs viewer/src/*) \
+    $(shell find cmake csrc ops opgen chainrule \
     \( -name '*.cmake' -o -name '*.py' -o -name '*.h' -o -name '*.cpp' -o -name '*.c' \) \
     -not -name '_C*' 2>/dev/null)
 

@@ -11,7 +11,7 @@ from chainrule._C import __dict__ as _core
 
 __version__ = "0.1.0"
 
-_C._set_package_path(__path__[0] + "/")  # noqa: F405  # noqa: F405
+_C._set_package_path(__path__[0] + "/")  # noqa: F405
 
 # The dtypes shadow Python's float, int and bool in this module, as in torch: none is called below.
 bool = _core["bool"]
@@ -27,15 +27,18 @@ _SUBMODULES = (
     "backends",
     "cuda",
     "func",
+    "graph",
     "linalg",
     "nn",
     "optim",
+    "profiler",
     "random",
     "return_types",
     "serialization",
     "testing",
     "utils",
     "version",
+    "viewer",
 )
 # Names that live in a module which is not worth loading before they are used.
 _LAZY = {
@@ -43,6 +46,12 @@ _LAZY = {
     "get_printoptions": "_tensor_str",
     "printoptions": "_tensor_str",
     "Variable": "autograd",
+    "show": "viewer",
+    "save_graph": "viewer",
+    "explain": "viewer",
+    "record_graph": "graph.record",
+    "memory": "_memory",
+    "watch_memory": "_memory",
     "finfo": "_type_info",
     "iinfo": "_type_info",
     "save": "serialization",

@@ -10,6 +10,7 @@ from . import forward_ad, functional, graph
 from .function import Function
 from .grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled
 from .gradcheck import gradcheck, gradgradcheck
+from .observe import ObservedOperator, observe
 from .variable import Variable
 
 TYPE_CHECKING = False
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Function",
+    "ObservedOperator",
     "Variable",
     "backward",
     "enable_grad",
@@ -34,6 +36,7 @@ __all__ = [
     "graph",
     "inference_mode",
     "no_grad",
+    "observe",
     "set_grad_enabled",
 ]
 

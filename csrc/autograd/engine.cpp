@@ -384,13 +384,16 @@ std::vector<Tensor> run_backward(const std::vector<Edge>& roots, std::vector<Ten
         GraphTask* outer;
     } running(&task);
     if (__builtin_expect((t_state.flags & kObserveMode) && !running.outer, 0)) {
-        struct Observed {
-            explicit Observed(const std::vector<Edge>& from, const BackwardOptions& how) {
-                observe_backward_begin(from, how);
-            }
-            ~Observed() { observe_backward_end(); }
-        } observed(roots, options);
-        return task.run(roots, std::move(grads));
+        observe_backward_begin(roots, options);
+        std::vector<Tensor> results;
+        try {
+            results = task.run(roots, std::move(grads));
+        } catch (...) {
+            observe_backward_end(true);
+            throw;
+        }
+        observe_backward_end(false);
+        return results;
     }
     return task.run(roots, std::move(grads));
 }

@@ -1,6 +1,7 @@
 #include "autograd/observer.h"
 
 #include <algorithm>
+#include <exception>
 
 #include "autograd/engine.h"
 
@@ -8,86 +9,236 @@ namespace chainrule {
 
 namespace {
 
-// Leaked on purpose: threads may still run while the process ends.
-thread_local std::vector<Observer*>* t_observers = nullptr;
+struct Entry {
+    Observer* observer;  // null: removed while a round of calls runs
+    uint64_t serial;
+};
 
-// Over a copy: an observer may remove itself.
+// What a thread keeps of its observers. Leaked on purpose: threads may still run while the process
+// ends.
+struct Watch {
+    std::vector<Entry> entries;
+    uint64_t next_serial = 1;
+    int hidden = 0;          // nobody is called
+    int rounds = 0;          // running rounds of calls: entries keep their places
+    Node* inside = nullptr;  // the node whose backward runs
+    bool backward_failed = false;
+};
+thread_local Watch* t_watch = nullptr;
+
+void update_flag() {
+    bool watched = t_watch->hidden == 0 && !t_watch->entries.empty();
+    if (watched) t_state.flags |= kObserveMode;
+    else t_state.flags &= static_cast<uint16_t>(~kObserveMode);
+}
+
+class Round {
+public:
+    Round() {
+        ++t_watch->hidden;
+        ++t_watch->rounds;
+        t_state.flags &= static_cast<uint16_t>(~kObserveMode);
+    }
+    ~Round() {
+        --t_watch->hidden;
+        if (--t_watch->rounds == 0) {
+            std::erase_if(t_watch->entries, [](const Entry& e) { return !e.observer; });
+        }
+        update_flag();
+    }
+    Round(const Round&) = delete;
+    Round& operator=(const Round&) = delete;
+};
+
+// By position: a hook may add observers (which this round does not reach) and remove any.
 template <class F>
-void each(F&& f) {
-    ObserversHidden hidden;
-    if (!t_observers) return;
-    std::vector<Observer*> list = *t_observers;
-    for (Observer* observer : list) f(*observer);
+void each_until(size_t count, uint64_t limit, F&& f) {
+    for (size_t i = 0; i < count; ++i) {
+        Entry entry = t_watch->entries[i];
+        if (entry.observer && entry.serial < limit) f(*entry.observer, i);
+    }
 }
 
-bool anyone_inside_nodes() {
-    return t_observers && std::any_of(t_observers->begin(), t_observers->end(),
-                                      [](Observer* o) { return o->inside_nodes(); });
+// Calls `f` for every observer that was there before `limit`. After an exception the rest hear
+// `otherwise`, and so do those before the thrower if `undo`.
+template <class F, class Otherwise>
+void each(uint64_t limit, bool undo, F&& f, Otherwise&& otherwise) {
+    Round round;
+    size_t count = t_watch->entries.size();
+    size_t thrower = count;
+    std::exception_ptr thrown;
+    each_until(count, limit, [&](Observer& o, size_t i) {
+        if (thrown) {
+            if (!undo) otherwise(o);
+            return;
+        }
+        try {
+            f(o);
+        } catch (...) {
+            thrown = std::current_exception();
+            thrower = i;
+        }
+    });
+    if (!thrown) return;
+    if (undo) each_until(thrower, limit, [&](Observer& o, size_t) { otherwise(o); });
+    std::rethrow_exception(thrown);
 }
 
-void show_again() {
-    if (t_observers && !t_observers->empty()) t_state.flags |= kObserveMode;
+// Inside a node's backward only those who asked for it see the operators.
+bool sees_operators(const Observer& o) {
+    return !t_watch->inside || o.inside_node(*t_watch->inside);
+}
+
+template <class Predicate>
+bool any_of(Predicate&& predicate) {
+    return std::any_of(t_watch->entries.begin(), t_watch->entries.end(),
+                       [&](const Entry& e) { return e.observer && predicate(*e.observer); });
 }
 
 }  // namespace
 
 void add_observer(Observer& observer) {
-    if (!t_observers) t_observers = new std::vector<Observer*>;
-    t_observers->push_back(&observer);
-    t_state.flags |= kObserveMode;
+    if (!t_watch) t_watch = new Watch;
+    t_watch->entries.push_back({&observer, t_watch->next_serial++});
+    update_flag();
 }
 
 void remove_observer(Observer& observer) {
-    if (!t_observers) return;
-    std::erase(*t_observers, &observer);
-    if (t_observers->empty()) t_state.flags &= static_cast<uint16_t>(~kObserveMode);
+    if (!t_watch) return;
+    auto& entries = t_watch->entries;
+    for (Entry& e : entries) {
+        if (e.observer == &observer) e.observer = nullptr;
+    }
+    if (t_watch->rounds == 0) {
+        std::erase_if(entries, [](const Entry& e) { return !e.observer; });
+    }
+    update_flag();
 }
 
+bool backward_failed() { return t_watch && t_watch->backward_failed; }
+
+namespace detail {
+void hide_observers() {
+    ++t_watch->hidden;
+    update_flag();
+}
+void show_observers() {
+    --t_watch->hidden;
+    update_flag();
+}
+}  // namespace detail
+
 void Observation::begin() {
+    if (t_watch->inside && !any_of(sees_operators)) {  // observers came or went meanwhile
+        done_ = true;
+        return;
+    }
+    begun_ = t_watch->next_serial;
     try {
-        each([&](Observer& o) { o.before_op(op_); });
+        each(
+            begun_, true,
+            [&](Observer& o) {
+                if (sees_operators(o)) o.before_op(op_);
+            },
+            [&](Observer& o) {
+                if (sees_operators(o)) o.op_failed(op_);
+            });
     } catch (...) {
         done_ = true;
         throw;
     }
-    t_state.flags &= static_cast<uint16_t>(~kObserveMode);
+    covers_ = !op_.transparent;
+    if (covers_) detail::hide_observers();
 }
 
 void Observation::end(const ObservedTensors& outputs) {
+    if (done_) return;
     done_ = true;
-    show_again();
-    each([&](Observer& o) { o.after_op(op_, outputs); });
+    if (covers_) detail::show_observers();
+    each(
+        begun_, false,
+        [&](Observer& o) {
+            if (sees_operators(o)) o.after_op(op_, outputs);
+        },
+        [&](Observer& o) {
+            if (sees_operators(o)) o.op_failed(op_);
+        });
 }
 
-void Observation::failed() {
-    show_again();
-    each([&](Observer& o) { o.op_failed(op_); });
+void Observation::failed() noexcept {
+    if (covers_) detail::show_observers();
+    Round round;
+    each_until(t_watch->entries.size(), begun_, [&](Observer& o, size_t) {
+        if (sees_operators(o)) o.op_failed(op_);
+    });
 }
 
 void observed_node(Node& node, GradIO& io) {
-    each([&](Observer& o) { o.before_node(node, io.in); });
+    uint64_t begun = t_watch->next_serial;
+    auto node_failed = [&](Observer& o) { o.node_failed(node); };
+    each(begun, true, [&](Observer& o) { o.before_node(node, io.in); }, node_failed);
     // The node may take its gradients over: what observers see afterwards are their own handles.
-    std::vector<Tensor> in(io.in, io.in + node.num_outputs());
+    constexpr uint32_t kInline = 2;
+    Tensor few[kInline];
+    std::vector<Tensor> many;
+    Tensor* arrived = few;
+    uint32_t count = node.num_outputs();
+    if (count > kInline) {
+        many.resize(count);
+        arrived = many.data();
+    }
+    if (any_of([&](const Observer& o) { return o.wants_arrived(node); })) {
+        std::copy(io.in, io.in + count, arrived);
+    }
+    struct Inside {
+        explicit Inside(Node* node) : outer(t_watch->inside) { t_watch->inside = node; }
+        ~Inside() { t_watch->inside = outer; }
+        Node* outer;
+    };
     try {
-        if (anyone_inside_nodes()) {
+        Inside inside(&node);
+        if (any_of(sees_operators)) {
             node.backward(io);
         } else {
             ObserversHidden hidden;
             node.backward(io);
         }
     } catch (...) {
-        each([&](Observer& o) { o.node_failed(node); });
+        Round round;
+        each_until(t_watch->entries.size(), begun, [&](Observer& o, size_t) { node_failed(o); });
         throw;
     }
-    each([&](Observer& o) { o.after_node(node, in.data(), io.out); });
+    each(begun, false, [&](Observer& o) { o.after_node(node, arrived, io.out); }, node_failed);
 }
 
 void observe_backward_begin(const std::vector<Edge>& roots, const BackwardOptions& options) {
-    each([&](Observer& o) { o.before_backward(roots, options); });
+    each(
+        t_watch->next_serial, true, [&](Observer& o) { o.before_backward(roots, options); },
+        [&](Observer& o) {
+            t_watch->backward_failed = true;
+            try {
+                o.after_backward();
+            } catch (...) {
+            }
+            t_watch->backward_failed = false;
+        });
 }
 
-void observe_backward_end() {
-    each([](Observer& o) { o.after_backward(); });
+void observe_backward_end(bool failed) {
+    std::exception_ptr thrown;
+    {
+        Round round;
+        each_until(t_watch->entries.size(), t_watch->next_serial, [&](Observer& o, size_t) {
+            t_watch->backward_failed = failed || thrown;
+            try {
+                o.after_backward();
+            } catch (...) {
+                if (!failed && !thrown) thrown = std::current_exception();
+            }
+        });
+        t_watch->backward_failed = false;
+    }
+    if (thrown) std::rethrow_exception(thrown);
 }
 
 }  // namespace chainrule

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "autograd/history.h"
+#include "autograd/observer.h"
 #include "autograd/saved.h"
 #include "autograd/tangent.h"
 #include "bind/modules.h"
@@ -420,6 +421,28 @@ void apply_at(Call& call) {
     call.outputs = connected;
 }
 
+// Observers see the call as an operator, and the operators that its forward calls.
+void apply_observed(Call& call) {
+    PyRef name = checked(PyObject_GetAttrString(call.function, "__name__"));
+    const char* text = PyUnicode_AsUTF8(name.get());
+    if (!text) throw PythonErrorSet();
+    ObservedOp op{text, "", {}};
+    op.transparent = true;
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(call.args); ++i) {
+        PyObject* arg = PyTuple_GET_ITEM(call.args, i);
+        if (is_tensor(arg)) op.inputs.add(impl_of(arg));
+        else if (PyFloat_Check(arg)) op.add(PyFloat_AS_DOUBLE(arg));
+    }
+    Observation seen(std::move(op));
+    apply_at(call);
+    ObservedTensors outputs;
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(call.outputs.get()); ++i) {
+        PyObject* output = PyTuple_GET_ITEM(call.outputs.get(), i);
+        if (is_tensor(output)) outputs.add(impl_of(output));
+    }
+    seen.end(outputs);
+}
+
 PyObject* apply(PyObject* cls, PyObject* const* args, Py_ssize_t nargs, PyObject* kwnames) {
     return guarded([&]() -> PyObject* {
         check(!kwnames || PyTuple_GET_SIZE(kwnames) == 0, ErrorKind::Type,
@@ -427,7 +450,8 @@ PyObject* apply(PyObject* cls, PyObject* const* args, Py_ssize_t nargs, PyObject
         PyRef tuple = checked(PyTuple_New(nargs));
         for (Py_ssize_t i = 0; i < nargs; ++i) PyTuple_SET_ITEM(tuple.get(), i, Py_NewRef(args[i]));
         Call call{cls, tuple.get(), {}, {}, false};
-        apply_at(call);
+        if (__builtin_expect(t_state.flags & kObserveMode, 0)) apply_observed(call);
+        else apply_at(call);
         // What was kept for forward mode only has done its work.
         Py_CLEAR(context_of(context(call))->to_save_forward);
         if (call.single) return Py_NewRef(PyTuple_GET_ITEM(call.outputs.get(), 0));

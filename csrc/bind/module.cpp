@@ -68,6 +68,7 @@ void init_all(PyObject* module) {
     init_modes(module);
     init_autograd(module);
     init_graph_snapshot(module);
+    init_observers(module);
     init_creation(module);
     init_random(module);
     init_interchange(module);

@@ -8,6 +8,7 @@ namespace chainrule::bind {
 void init_modes(PyObject* module);
 void init_autograd(PyObject* module);
 void init_graph_snapshot(PyObject* module);
+void init_observers(PyObject* module);
 void init_creation(PyObject* module);
 void init_attributes();
 void init_conversion(PyObject* module);

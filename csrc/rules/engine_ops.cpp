@@ -1,5 +1,6 @@
 #include "autograd/engine.h"
 #include "autograd/history.h"
+#include "autograd/observer.h"
 #include "autograd/tangent.h"
 #include "ops.h"
 #include "rules/copy_slices.h"
@@ -54,9 +55,13 @@ void replace_tangent(const Tensor& t, int64_t level, const Tensor& tangent) {
     set_tangent(*t, level, tangent);
 }
 
+// What the engine computes by itself is no operator of the program: observers do not see it.
 namespace engine_ops {
 
-Tensor add(const Tensor& a, const Tensor& b) { return ops::add(a, b); }
+Tensor add(const Tensor& a, const Tensor& b) {
+    ObserversHidden hidden;
+    return ops::add(a, b);
+}
 
 void add_in_place(TensorImpl& into, const Tensor& b) {
     const Operand operands[] = {&into, b};
@@ -66,15 +71,23 @@ void add_in_place(TensorImpl& into, const Tensor& b) {
         ++into.storage->version;
         return;
     }
+    ObserversHidden hidden;
     GradModeGuard off(false);
     pointwise_inplace(ops::add_op, operands, params);
 }
 
-Tensor sum_to_shape(const Tensor& t, const Dims& shape) { return rules::sum_to_shape(t, shape); }
+Tensor sum_to_shape(const Tensor& t, const Dims& shape) {
+    ObserversHidden hidden;
+    return rules::sum_to_shape(t, shape);
+}
 
-Tensor cast(const Tensor& t, DType dtype) { return ops::_to_dtype(t, dtype); }
+Tensor cast(const Tensor& t, DType dtype) {
+    ObserversHidden hidden;
+    return ops::_to_dtype(t, dtype);
+}
 
 Tensor clone_dense(const Tensor& t, const TensorImpl& like) {
+    ObserversHidden hidden;
     if (t_state.grad_enabled && requires_grad(*t)) return ops::clone(t);
     Tensor out = Tensor::empty_like(*t, t->dtype);
     if (!(like.flags & kContiguous) && like.same_shape(*t)) out = chainrule::clone_dense(like);
@@ -84,6 +97,7 @@ Tensor clone_dense(const Tensor& t, const TensorImpl& like) {
 }
 
 Tensor as_strided(const Tensor& base, const TensorImpl& geometry) {
+    ObserversHidden hidden;
     Dims sizes(geometry.sizes(), geometry.ndim), strides(geometry.strides(), geometry.ndim);
     int64_t offset =
         (geometry.data - geometry.storage->data) / static_cast<int64_t>(item_size(geometry.dtype));

@@ -9,10 +9,13 @@
 #include "autograd/saved.h"
 #include "autograd/tangent.h"
 #include "base/interpreter_lock.h"
+#include "base/message.h"
 #include "base/parallel.h"
+#include "base/shape_hints.h"
 #include "ops.h"
 #include "rules/pointwise_node.h"
 #include "tensor/convert.h"
+#include "tensor/origin.h"
 #include "tensor/pointwise_loop.h"
 
 namespace chainrule {
@@ -123,6 +126,20 @@ DType compute_dtype(const PointwiseOp& op, const Operand* operands) {
     return dtype;
 }
 
+// Names the operands: `at` is the one that does not fit the shape of those before it.
+[[noreturn]] void refuse_shapes(const PointwiseOp& op, const Operand* operands, int at,
+                                const Dims& shape, const Dims& own) {
+    std::string lines;
+    int before = 0;
+    for (int i = 0; i < at; ++i) before += operands[i].tensor != nullptr;
+    for (int i = 0; i < at; ++i) {
+        if (!operands[i].tensor) continue;
+        lines += note_shape(before == 1 ? "a" : op.operand_names[i], *operands[i].tensor);
+    }
+    if (before > 1) lines += note("a, what these broadcast to: shape ", to_string(shape));
+    fail_broadcast(shape, own, lines + note_shape("b", *operands[at].tensor));
+}
+
 Dims result_shape(const PointwiseOp& op, const Operand* operands) {
     Dims shape;
     bool first = true;
@@ -130,7 +147,11 @@ Dims result_shape(const PointwiseOp& op, const Operand* operands) {
         const TensorImpl* t = operands[i].tensor;
         if (!t) continue;
         Dims own(t->sizes(), t->ndim);
-        shape = first ? own : broadcast_shapes(shape, own);
+        try {
+            shape = first ? own : broadcast_shapes(shape, own);
+        } catch (const Error&) {
+            refuse_shapes(op, operands, i, shape, own);
+        }
         first = false;
     }
     return shape;
@@ -205,16 +226,16 @@ Tensor pointwise_dual(const PointwiseOp& op, const Operand* operands, const Scal
     return out;
 }
 
-Observation observe(const PointwiseOp& op, const char* name, const Operand* operands,
-                    const Scalar* params) {
+ObservedOp observed(const PointwiseOp& op, const char* name, const Operand* operands,
+                    const Scalar* params, uint8_t changes) {
     ObservedOp call{name, op.row, {}};
-    auto finite = [](const Scalar& s) { return !s.is_float() || std::isfinite(s.as_double()); };
     for (int i = 0; i < op.num_operands; ++i) {
         if (operands[i].tensor) call.inputs.add(operands[i].tensor);
-        else call.number_not_finite |= !finite(operands[i].scalar);
+        else call.add(operands[i].scalar);
     }
-    for (int i = 0; i < op.num_params; ++i) call.number_not_finite |= !finite(params[i]);
-    return Observation(std::move(call));
+    for (int i = 0; i < op.num_params; ++i) call.add(params[i]);
+    call.changes = changes;
+    return call;
 }
 
 int64_t dual_level(const PointwiseOp& op, const Operand* operands) {
@@ -335,8 +356,9 @@ Tensor pointwise(const PointwiseOp& op, const Operand* operands, const Scalar* p
     uint16_t flags = all_flags(op, operands);
     if (__builtin_expect(flags & (kColdFlags | kObserveMode), 0)) {
         if (flags & kObserveMode) {
-            Observation seen = observe(op, op.name, operands, params);
-            return seen.result(pointwise(op, operands, params, reuse));
+            Observation seen(observed(op, op.name, operands, params, 0));
+            // Observers look at the operands afterwards: none is written over.
+            return seen.result(pointwise(op, operands, params));
         }
         if (int64_t level = dual_level(op, operands)) {
             return pointwise_dual(op, operands, params, level);
@@ -404,15 +426,30 @@ bool plain_inplace(const PointwiseOp& op, const Operand* operands, const Scalar*
     return true;
 }
 
+namespace {
+// After a change in place that was not recorded: why the changed tensor has no graph.
+inline void note_unrecorded_operands(const PointwiseOp& op, const Operand* operands) {
+    TensorImpl& self = *operands[0].tensor;
+    if (self.flags & kRequiresGrad) return;
+    for (int i = 1; i < op.num_operands; ++i) {
+        const TensorImpl* t = operands[i].tensor;
+        if (t && (t->flags & kMayExplain)) {
+            return note_unrecorded_change(self, *t, op.inplace_name);
+        }
+    }
+}
+}  // namespace
+
 void pointwise_inplace(const PointwiseOp& op, const Operand* operands, const Scalar* params) {
     if (__builtin_expect(t_state.flags & kObserveMode, 0)) {
-        Observation seen = observe(op, op.inplace_name, operands, params);
+        Observation seen(observed(op, op.inplace_name, operands, params, 1));
         pointwise_inplace(op, operands, params);
         seen.result(Tensor(Ref<TensorImpl>::share(operands[0].tensor)));
         return;
     }
     if (plain_inplace(op, operands, params)) {
         operands[0].tensor->storage->bump_version();
+        note_unrecorded_operands(op, operands);
         return;
     }
     Tensor self(Ref<TensorImpl>::share(operands[0].tensor));
@@ -440,11 +477,15 @@ void pointwise_inplace(const PointwiseOp& op, const Operand* operands, const Sca
     if (!op.forward.get(dtype)) refuse_dtype(op, dtype);
     check(can_cast(produced, self.dtype()), ErrorKind::Runtime, "result type ",
           dtype_title(produced), " can't be cast to the desired output type ",
-          dtype_title(self.dtype()), ": ", op.inplace_name,
-          " writes into its first tensor, whose dtype stays; use the out-of-place form");
+          dtype_title(self.dtype()),
+          note(op.inplace_name, " writes into a torch.", dtype_name(self.dtype()),
+               " tensor, whose dtype stays."),
+          note("Convert it first, for example with .float(), or use the out-of-place form."));
     Dims shape = result_shape(op, operands);
     check(shape == self.shape(), ErrorKind::Runtime, "output with shape ", to_string(self.shape()),
-          " doesn't match the broadcast shape ", to_string(shape));
+          " doesn't match the broadcast shape ", to_string(shape),
+          note(op.inplace_name, " cannot make its first tensor larger: use the out-of-place form, ",
+               "or reduce what is put in."));
     Operand converted[kMaxPointwiseInputs];
     Tensor keep[kMaxPointwiseInputs];
     convert_operands(op, operands, dtype, converted, keep);
@@ -492,6 +533,8 @@ void pointwise_inplace(const PointwiseOp& op, const Operand* operands, const Sca
         node->meta(0).set(*self);
         save_pointwise_output(*node, self);
         rebase_history(self, std::move(node));
+    } else {
+        note_unrecorded_operands(op, operands);
     }
 }
 

@@ -40,6 +40,7 @@ void accumulate_grad(TensorImpl& variable, Tensor grad) {
             if (!unshared || !(like_variable || ((grad->flags & variable.flags) & kContiguous))) {
                 grad = engine_ops::clone_dense(grad, variable);
             }
+            note_gradient(*grad);
         }
     } else {
         if (variable.grad) {

@@ -5,7 +5,9 @@
 #include <unordered_map>
 
 #include "autograd/accumulate_grad.h"
+#include "autograd/no_graph.h"
 #include "autograd/observer.h"
+#include "base/message.h"
 
 namespace chainrule {
 
@@ -31,6 +33,7 @@ public:
             if (claimed(claimed_nodes_[i])) forget(claimed_nodes_[i], state(claimed_nodes_[i]));
         }
         for (const Edge& root : held_) root.node->release();
+        if (reason_) reason_->release();
         call_->release();
     }
     GraphTask(const GraphTask&) = delete;
@@ -38,6 +41,14 @@ public:
 
     std::vector<Tensor> run(const std::vector<Edge>& roots, std::vector<Tensor> grads);
     int64_t id() const { return id_; }
+    void note_gradient(TensorImpl& grad) {
+        if (!reason_) {
+            reason_ = make_no_graph(options_.create_graph ? NoGraph::Why::ConstantGradient
+                                                          : NoGraph::Why::Gradient,
+                                    "", call_->where);
+        }
+        share_no_graph(grad, reason_);
+    }
     // Also true of nodes that ran already: they are claimed no more.
     bool will_execute(Node& node) {
         if (claimed(&node)) return state(&node).needed;
@@ -105,6 +116,7 @@ private:
     std::unordered_map<Node*, std::unique_ptr<Node::State>> elsewhere_;
     size_t claimed_count_ = 0;
     BackwardCall* call_;
+    NoGraph* reason_ = nullptr;  // made when the first gradient asks for it
     int64_t id_ = g_next_task_id++;
 };
 
@@ -127,6 +139,22 @@ void collect(Tensor& into, Tensor grad) {
     }
 }
 
+[[noreturn]] void refuse_gradient(Node* from, uint32_t input, const Tensor& grad,
+                                  OutputMeta& meta) {
+    std::string what =
+        is_differentiable(grad->dtype)
+            ? concat("got ", to_string(grad.shape()), " but expected shape compatible with ",
+                     to_string(meta.shape()))
+            : concat("expected type torch.", dtype_name(meta.dtype()), " but got torch.",
+                     dtype_name(grad->dtype));
+    fail(ErrorKind::Runtime, "Function ", from->name(),
+         " returned an invalid gradient at index ", input, " - ", what,
+         note_at(from->where(), from->name(), " was recorded at "),
+         note("A backward returns for each input a gradient of that input's shape and dtype",
+              from->has_python_object() ? concat(": look at backward() of ", from->name(), ".")
+                                        : "; a hook that replaces a gradient keeps them too."));
+}
+
 // Gives an arriving gradient the shape and dtype of the value it belongs to. Broadcasting is
 // undone here, once, for all operators.
 Tensor fit(Tensor grad, OutputMeta& meta, Node* from, uint32_t input) {
@@ -137,17 +165,11 @@ Tensor fit(Tensor grad, OutputMeta& meta, Node* from, uint32_t input) {
             int64_t w = want[want.size() - 1 - i], g = got[got.size() - 1 - i];
             expandable = w == g || w == 1;
         }
-        check(expandable, ErrorKind::Runtime, "Function ", from->name(),
-              " returned an invalid gradient at index ", input, " - got ", to_string(got),
-              " but expected shape compatible with ", to_string(want),
-              ".\n  The operation: ", from->described());
+        if (!expandable) refuse_gradient(from, input, grad, meta);
         grad = engine_ops::sum_to_shape(grad, want);
     }
     if (__builtin_expect(grad->dtype != meta.dtype(), 0)) {
-        check(is_differentiable(grad->dtype), ErrorKind::Runtime, "Function ", from->name(),
-              " returned an invalid gradient at index ", input, " - expected type torch.",
-              dtype_name(meta.dtype()), " but got torch.", dtype_name(grad->dtype),
-              ".\n  The operation: ", from->described());
+        if (!is_differentiable(grad->dtype)) refuse_gradient(from, input, grad, meta);
         grad = engine_ops::cast(grad, meta.dtype());
     }
     return grad;
@@ -308,7 +330,10 @@ void GraphTask::execute(Node* node) {
     if (node->extra() || node->is_accumulate_grad()) run_tensor_hooks(node, in);
     if (__builtin_expect(!captures_.empty(), 0)) {
         for (const Capture& c : captures_) {
-            if (c.node == node) results_[c.position] = in[c.index];
+            if (c.node != node) continue;
+            results_[c.position] = in[c.index];
+            // One that the user holds already, such as the gradient given to start with, is not ours.
+            if (in[c.index] && !in[c.index]->python_object) note_gradient(*in[c.index]);
         }
         if (!options_.accumulate && !leads_on) return;
     }
@@ -399,6 +424,10 @@ std::vector<Tensor> run_backward(const std::vector<Edge>& roots, std::vector<Ten
 }
 
 int64_t current_backward_id() { return t_running ? t_running->id() : -1; }
+
+void note_gradient(TensorImpl& grad) {
+    if (t_running) t_running->note_gradient(grad);
+}
 
 bool will_execute_in_current_backward(Node& node) {
     return t_running && t_running->will_execute(node);

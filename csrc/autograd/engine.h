@@ -22,6 +22,8 @@ std::vector<Tensor> run_backward(const std::vector<Edge>& roots, std::vector<Ten
 // on several tensors ask.
 int64_t current_backward_id();
 bool will_execute_in_current_backward(Node& node);
+// Notes on a gradient without graph that it came from the backward call that runs.
+void note_gradient(TensorImpl& grad);
 
 // Differentiable arithmetic the engine needs; implemented over the operators in rules/.
 namespace engine_ops {

@@ -1,11 +1,12 @@
 #include "autograd/history.h"
 
 #include <algorithm>
-#include <string_view>
 
 #include "autograd/accumulate_grad.h"
 #include "autograd/engine.h"
 #include "autograd/no_graph.h"
+#include "autograd/origin.h"
+#include "base/message.h"
 
 namespace chainrule {
 
@@ -77,36 +78,37 @@ void check_inplace(const TensorImpl& t, const char* operation) {
           operation, " on a tensor of shape ", to_string(Dims(t.sizes(), t.ndim)), " and strides ",
           to_string(Dims(t.strides(), t.ndim)), ")");
     check(!(t.flags & kInference) || t_state.inference, ErrorKind::Runtime,
-          "Inplace update to inference tensor outside InferenceMode is not allowed. You can make a "
-          "clone to get a normal tensor before doing inplace update.");
+          "Inplace update to inference tensor outside InferenceMode is not allowed.",
+          note(operation, " was called on a tensor made under torch.inference_mode(); make a "
+               "normal one with clone(), or use torch.no_grad() in its place."));
     if (!t_state.grad_enabled) return;
     bool wants = requires_grad(t);
     if (wants && t.grad_fn == nullptr) {
         fail(ErrorKind::Runtime,
-             "a leaf Variable that requires grad is being used in an in-place operation.\n  ",
-             operation,
-             " would overwrite the value that gradients refer to. Do it under torch.no_grad(), or "
-             "use the out-of-place form.");
+             "a leaf Variable that requires grad is being used in an in-place operation.",
+             note(operation, " would overwrite the value, of shape ",
+                  to_string(Dims(t.sizes(), t.ndim)), ", that its gradient is for."),
+             note("Update parameters under torch.no_grad(), or by an optimizer; elsewhere use the "
+                  "out-of-place form, x = x + 1."));
     }
     if (!(t.flags & kView)) return;
     bool base_is_leaf = (t.base->flags & kRequiresGrad) && t.base->grad_fn == nullptr;
     if (base_is_leaf && t.origin != ViewOrigin::NoGrad) {
         fail(ErrorKind::Runtime,
              "a view of a leaf Variable that requires grad is being used in an in-place "
-             "operation.\n  ",
-             operation, " would overwrite part of a leaf of shape ",
-             to_string(Dims(t.base->sizes(), t.base->ndim)),
-             ". Do it under torch.no_grad(), or use the out-of-place form.");
+             "operation.",
+             note(operation, " would overwrite part of a leaf of shape ",
+                  to_string(Dims(t.base->sizes(), t.base->ndim)), "."),
+             note("Do it under torch.no_grad(), or change a clone() of it."));
     }
     if (t.origin == ViewOrigin::MultiOutput && wants) {
-        std::string_view function = t.grad_fn->name();
-        function = function.substr(0, function.rfind("Backward"));
-        fail(ErrorKind::Runtime, "Output ", t.output_index, " of ", function,
+        fail(ErrorKind::Runtime, "Output ", t.output_index, " of ", operation_of(*t.grad_fn),
              " is a view and is being modified inplace. This view is the output of a function "
              "that returns multiple views. Such functions do not allow the output views to be "
              "modified inplace. You should replace the inplace operation by an out-of-place "
-             "one.\n  The view: ",
-             t.grad_fn->described());
+             "one.",
+             note_at(t.grad_fn->where(), "The views were made at "),
+             note("Write y = y + 1 instead of y += 1, or change a clone() of the view."));
     }
     if (t.origin == ViewOrigin::NoGrad && (t.base->flags & kRequiresGrad)) {
         fail(ErrorKind::Runtime,
@@ -114,7 +116,10 @@ void check_inplace(const TensorImpl& t, const char* operation) {
              "enabled. Given that this use case is ambiguous and error-prone, it is forbidden. "
              "You can clarify your code by moving both the view and the inplace either both "
              "inside the no_grad block (if you don't want the inplace to be tracked) or both "
-             "outside (if you want the inplace to be tracked).");
+             "outside (if you want the inplace to be tracked).",
+             no_graph_of(t) ? concat(note_at(t.no_graph->where, "The view was made at "),
+                                     note_at(t.no_graph->mode, "Recording was switched off at "))
+                            : "");
     }
 }
 
@@ -142,9 +147,9 @@ void rebase_history(const Tensor& changed, Ref<Node> node) {
 void set_requires_grad(TensorImpl& t, bool value) {
     if (value) {
         check(is_differentiable(t.dtype), ErrorKind::Runtime,
-              "only Tensors of floating point and complex dtype can require gradients, and this "
-              "one is torch.",
-              dtype_name(t.dtype), "; convert it first, e.g. with .float()");
+              "only Tensors of floating point dtype can require gradients",
+              note("This one is torch.", dtype_name(t.dtype),
+                   ": convert it first, for example with .float()."));
         check(!(t.flags & kInference) || t_state.inference, ErrorKind::Runtime,
               "Setting requires_grad=True on inference tensor outside InferenceMode is not "
               "allowed.");
@@ -156,16 +161,18 @@ void set_requires_grad(TensorImpl& t, bool value) {
         fail(ErrorKind::Runtime,
              "you can only change requires_grad flags of leaf variables. If you want to use a "
              "computed variable in a subgraph that doesn't require differentiation use "
-             "var_no_grad = var.detach(). (The tensor is a result of ",
-             t.grad_fn->described(), ")");
+             "var_no_grad = var.detach().",
+             note("The tensor is the result of ", t.grad_fn->described()));
     }
+    if (!(t.flags & kRequiresGrad)) return;
     t.flags &= ~kRequiresGrad;
+    note_no_graph(t, NoGraph::Why::Frozen, "requires_grad");
 }
 
 Tensor detach(const Tensor& t) {
     Tensor out = Tensor::alias(*t);
-    if (requires_grad(*t)) note_no_graph(*out, NoGraph::Why::Detached, "detach()");
-    else share_no_graph(*out, *t);
+    requires_grad(*t);  // a view may have a newer history
+    note_cut_off(*out, *t, "detach()");
     return out;
 }
 
@@ -184,7 +191,7 @@ void detach_(const Tensor& t) {
 
 void retain_grad(TensorImpl& t) {
     check(requires_grad(t), ErrorKind::Runtime,
-          "can't retain_grad on Tensor that has requires_grad=False");
+          "can't retain_grad on Tensor that has requires_grad=False", why_no_graph(t));
     if (!t.grad_fn || (t.flags & kRetainGrad)) return;
     t.flags |= kRetainGrad;
     t.grad_fn->ensure_extra().retained.push_back({t.output_index, &t});

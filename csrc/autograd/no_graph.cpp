@@ -1,15 +1,65 @@
 #include "autograd/no_graph.h"
 
-#include "base/error.h"
+#include <string_view>
+
 #include "base/freelist.h"
+#include "base/message.h"
 
 namespace chainrule {
+
+namespace {
+
+bool same_place(const SourceLocation& a, const SourceLocation& b) {
+    return a.code == b.code && a.instruction == b.instruction;
+}
+
+// A loop gives the same reasons over and over: the last ones are kept, by their place in the
+// program, so that most tensors only count one up.
+constexpr size_t kKept = 64;
+NoGraph* g_kept[kKept];
+
+NoGraph* reason_here(NoGraph::Why why, const char* operation) {
+    SourceLocation here;
+    if (g_front_end.peek) g_front_end.peek(&here);
+    const SourceLocation& mode =
+        why == NoGraph::Why::GradModeOff ? t_state.mode_switched : SourceLocation{};
+    auto address = reinterpret_cast<uintptr_t>(here.code) >> 5;
+    NoGraph*& kept = g_kept[(address + static_cast<uintptr_t>(here.instruction) / 2) % kKept];
+    if (kept && same_place(kept->where, here) && kept->why == why && kept->operation == operation &&
+        same_place(kept->mode, mode)) {
+        kept->retain();
+        return kept;
+    }
+    NoGraph* reason = make_no_graph(why, operation, here);
+    reason->mode = copy_location(mode);
+    if (kept) kept->release();
+    reason->retain();
+    kept = reason;
+    return reason;
+}
+
+// The name of an operator as the user knows it.
+std::string_view known_name(std::string_view operation) {
+    if (operation == "_to_dtype") return "the conversion to integers";
+    if (operation.starts_with('_')) operation.remove_prefix(1);
+    return operation;
+}
+
+}  // namespace
 
 void NoGraph::release() {
     if (!count_down(refcount)) return;
     release_location(&where);
     release_location(&mode);
     node_free(this, sizeof(NoGraph));
+}
+
+NoGraph* make_no_graph(NoGraph::Why why, const char* operation, const SourceLocation& where) {
+    auto* reason = new (node_alloc(sizeof(NoGraph))) NoGraph;
+    reason->why = why;
+    reason->operation = operation;
+    reason->where = copy_location(where);
+    return reason;
 }
 
 void forget_no_graph(TensorImpl& t) {
@@ -24,21 +74,14 @@ void note_no_graph(TensorImpl& out, NoGraph::Why why, const char* operation) {
     if (out.flags & kRequiresGrad) return;
     forget_no_graph(out);
     if (out.accumulator) return;
-    auto* reason = new (node_alloc(sizeof(NoGraph))) NoGraph;
-    reason->why = why;
-    reason->operation = operation;
-    capture_location(&reason->where);
-    if (why == NoGraph::Why::GradModeOff) reason->mode = copy_location(t_state.mode_switched);
-    out.no_graph = reason;
+    out.no_graph = reason_here(why, operation);
     out.flags |= kNoGraph;
 }
 
-void share_no_graph(TensorImpl& out, const TensorImpl& from) {
-    if ((out.flags & (kRequiresGrad | kNoGraph)) || !(from.flags & kNoGraph) || out.accumulator) {
-        return;
-    }
-    from.no_graph->retain();
-    out.no_graph = from.no_graph;
+void share_no_graph(TensorImpl& out, NoGraph* reason) {
+    if ((out.flags & (kRequiresGrad | kNoGraph)) || out.accumulator) return;
+    reason->retain();
+    out.no_graph = reason;
     out.flags |= kNoGraph;
 }
 
@@ -58,24 +101,71 @@ void note_unrecorded(TensorImpl& out, const TensorImpl* const* inputs, size_t co
     }
 }
 
+void note_unrecorded_change(TensorImpl& changed, const TensorImpl& source, const char* operation) {
+    const TensorImpl* inputs[] = {&source};
+    note_unrecorded(changed, inputs, 1, is_differentiable(changed.dtype), operation);
+    if (changed.base) {
+        note_unrecorded(*changed.base, inputs, 1, is_differentiable(changed.dtype), operation);
+    }
+}
+
+void note_cut_off(TensorImpl& out, const TensorImpl& from, const char* operation) {
+    if (from.flags & kRequiresGrad) note_no_graph(out, NoGraph::Why::Detached, operation);
+    else share_no_graph(out, from);
+}
+
 std::string why_no_graph(const TensorImpl& t) {
+    constexpr const char* kBecause = "It has no graph, because ";
     NoGraph* reason = no_graph_of(t);
-    if (!reason) return "";
-    std::string place = describe_location(reason->where);
-    std::string at = place.empty() ? "" : concat(" at ", place);
+    if (!reason) {
+        if (!is_differentiable(t.dtype)) {
+            return concat(note("It is torch.", dtype_name(t.dtype), ", and no tensor that it was ",
+                               "computed from requires a gradient."),
+                          note("Gradients need floating-point tensors with requires_grad=True."));
+        }
+        return concat(note("No tensor that it was computed from requires a gradient."),
+                      note("Set requires_grad=True on what is to be differentiated before it is "
+                           "used; module parameters have it. A number taken out with .item(), "
+                           "float() or .numpy() has left the graph."));
+    }
+    std::string line = describe_line(reason->where);
+    std::string at = line.empty() ? "" : concat(" at ", line);
+    std::string_view operation = known_name(reason->operation);
     switch (reason->why) {
-        case NoGraph::Why::Detached:
-            return concat("It has no graph, because ", reason->operation, at, " cut it off.");
+        case NoGraph::Why::Detached: {
+            bool copies = operation == "torch.tensor()";
+            return concat(
+                note(kBecause, operation, " cut it off", at),
+                copies ? note("torch.tensor() copies numbers only. To combine losses use "
+                              "torch.stack(losses), or add them up.")
+                       : note("Leave it out, or apply it only to what needs no gradient."));
+        }
         case NoGraph::Why::NotDifferentiable:
-            return concat("It has no graph, because ", reason->operation, at,
-                          " has no derivative.");
+            return concat(note(kBecause, operation, " has no derivative", at),
+                          note("Compute the loss from the values before that step."));
         case NoGraph::Why::GradModeOff:
+            return concat(note(kBecause, operation, " ran while recording was off", at),
+                          note_at(reason->mode, "Recording was switched off at "),
+                          note("Compute it while recording is on: outside that block, or under "
+                               "torch.enable_grad()."));
+        case NoGraph::Why::Frozen:
+            return concat(
+                note("It has no graph: what it was computed from is frozen."),
+                note_at(reason->where, "requires_grad was switched off at "),
+                note("Leave requires_grad=True on at least one of the tensors to be trained."));
+        case NoGraph::Why::Gradient:
+            return concat(note("It was computed from a gradient, and gradients have no graph "
+                               "unless create_graph=True is given."),
+                          note_at(reason->where, "The gradient was computed at "),
+                          note("Pass create_graph=True there to differentiate it again."));
+        case NoGraph::Why::ConstantGradient:
             break;
     }
-    std::string mode = describe_location(reason->mode);
-    return concat("It has no graph, because ", reason->operation, at,
-                  " ran while recording was off",
-                  mode.empty() ? "" : concat(" (switched off at ", mode, ")"), ".");
+    return concat(note("It was computed from a gradient that is constant: nothing that requires a "
+                       "gradient enters it."),
+                  note_at(reason->where, "The gradient was computed at "),
+                  note("Of a linear function the second derivative is zero; leave this backward "
+                       "out."));
 }
 
 }  // namespace chainrule

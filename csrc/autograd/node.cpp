@@ -2,6 +2,7 @@
 
 #include "autograd/no_graph.h"
 #include "autograd/saved.h"
+#include "base/message.h"
 
 namespace chainrule {
 
@@ -58,7 +59,7 @@ void Node::dispose(Node* node) {
 }
 
 std::string Node::described() const {
-    std::string place = describe_location(where_);
+    std::string place = describe_line(where_);
     return place.empty() ? std::string(name()) : concat(name(), " recorded at ", place);
 }
 

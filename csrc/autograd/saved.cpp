@@ -1,6 +1,8 @@
 #include "autograd/saved.h"
 
+#include "autograd/origin.h"
 #include "autograd/tangent.h"
+#include "base/message.h"
 
 namespace chainrule {
 
@@ -45,36 +47,50 @@ Tensor Saved::with_history(Node& owner) const {
 }
 
 void Saved::fail_released(Node& owner) {
-    std::string freed =
-        owner.released_by() ? describe_location(owner.released_by()->where) : std::string();
+    SourceLocation unknown;
+    const SourceLocation& freed = owner.released_by() ? owner.released_by()->where : unknown;
     fail(ErrorKind::Runtime,
          "Trying to backward through the graph a second time (or directly access saved tensors "
          "after they have already been freed). Saved intermediate values of the graph are freed "
          "when you call .backward() or autograd.grad(). Specify retain_graph=True if you need to "
          "backward through the graph a second time or if you need to access saved tensors after "
-         "calling backward.\n  The value was saved by ",
-         owner.described(), freed.empty() ? "" : "\n  and freed by the backward at ", freed,
-         "\n  Pass retain_graph=True to that first backward, or compute the value anew before "
-         "each backward.");
+         "calling backward.",
+         note("The value was saved by ", owner.described()),
+         note_at(freed, "and freed by the backward at "),
+         is_here(freed) ? note("Both are this line: in a loop, a value of an earlier step is used "
+                               "again. Cut off what is carried from step to step: state = "
+                               "state.detach(); or compute it anew in every step.")
+                        : note("Pass retain_graph=True to that first backward, or compute the "
+                               "value anew before each backward."));
 }
 
+namespace {
+bool looks_into_leaf(const TensorImpl& t) {
+    const TensorImpl& base = t.base ? *t.base : t;
+    return (base.flags & kRequiresGrad) && !base.grad_fn;
+}
+}  // namespace
+
 void Saved::fail_changed(Node& owner) const {
-    std::string changed = describe_location(impl_->storage->changed);
     std::string producer;
     if (output_ >= 0) {
-        producer = concat(", which is output ", output_, " of ", owner.name(), ",");
+        producer = concat(", which is output ", output_, " of ", operation_of(owner), ",");
     } else if (impl_->grad_fn) {
-        producer =
-            concat(", which is output ", impl_->output_index, " of ", impl_->grad_fn->name(), ",");
+        producer = concat(", which is output ", impl_->output_index, " of ",
+                          operation_of(*impl_->grad_fn), ",");
     }
+    bool leaf = output_ < 0 && looks_into_leaf(*impl_);
     fail(ErrorKind::Runtime,
          "one of the variables needed for gradient computation has been modified by an inplace "
          "operation: [",
          legacy_type_name(impl_->dtype), " ", to_string(Dims(impl_->sizes(), impl_->ndim)), "]",
          producer, " is at version ", impl_->storage->version, "; expected version ", version_,
-         " instead.\n  The value was saved by ", owner.described(),
-         changed.empty() ? "" : "\n  and changed at ", changed,
-         "\n  Use the out-of-place form there (x = x + 1 instead of x += 1), or change a clone().");
+         " instead.", note("The value was saved by ", owner.described()),
+         note_at(impl_->storage->changed, "and changed at "),
+         leaf ? note("A parameter changed between forward and backward: call backward() before "
+                     "that change, or compute the loss anew after it.")
+              : note("Use the out-of-place form there (x = x + 1 instead of x += 1), or change a "
+                     "clone()."));
 }
 
 void Saved::refuse_inference() {
@@ -82,7 +98,8 @@ void Saved::refuse_inference() {
          "Inference tensors cannot be saved for backward. Please do not use Tensors created in "
          "inference mode in computation tracked by autograd. To work around this, you can make a "
          "clone to get a normal tensor and use it in autograd, or use `torch.no_grad()` instead "
-         "of `torch.inference_mode()`.");
+         "of `torch.inference_mode()`.",
+         note("A tensor made under torch.inference_mode() is an operand here: use a clone() of it."));
 }
 
 }  // namespace chainrule

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 
+#include "base/message.h"
+#include "base/shape_hints.h"
+
 namespace chainrule {
 
 std::string to_string(const Dims& dims) {
@@ -16,7 +19,10 @@ int64_t wrap_dim(int64_t dim, int64_t ndim) {
     int64_t n = std::max<int64_t>(ndim, 1);  // a 0-d tensor accepts 0 and -1
     if (dim < -n || dim >= n) {
         fail(ErrorKind::Index, "Dimension out of range (expected to be in range of [", -n, ", ",
-             n - 1, "], but got ", dim, ")");
+             n - 1, "], but got ", dim, ")",
+             ndim ? note("The tensor has ", ndim, ndim == 1 ? " dimension" : " dimensions",
+                         ", counted from 0; -1 is the last.")
+                  : note("The tensor has no dimensions: it is a single number."));
     }
     return dim < 0 ? dim + n : dim;
 }
@@ -28,11 +34,8 @@ Dims broadcast_shapes(const Dims& a, const Dims& b) {
         int64_t x = i < a.size() ? a[a.size() - 1 - i] : 1;
         int64_t y = i < b.size() ? b[b.size() - 1 - i] : 1;
         if (x != y && x != 1 && y != 1) {
-            fail(ErrorKind::Runtime, "The size of tensor a (", x,
-                 ") must match the size of tensor b (", y, ") at non-singleton dimension ",
-                 n - 1 - i, ". The shapes are ", to_string(a), " and ", to_string(b),
-                 "; sizes are compared from the last dimension backwards and must be equal, or "
-                 "one of them 1: unsqueeze or expand the one that lacks a dimension");
+            fail_broadcast(
+                a, b, concat(note("a: shape ", to_string(a)), note("b: shape ", to_string(b))));
         }
         out[n - 1 - i] = x == 1 ? y : x;
     }

@@ -18,6 +18,8 @@ struct FrontEnd {
     void (*release)(void* code) = nullptr;                // gives back a reference
     void (*retain)(void* code) = nullptr;
     std::string (*describe)(const SourceLocation& location) = nullptr;  // "train.py:12"
+    void (*peek)(SourceLocation* location) = nullptr;  // as capture, with a borrowed reference
+    std::string (*line_text)(const SourceLocation& location) = nullptr;  // "" when unknown
 };
 extern FrontEnd g_front_end;
 

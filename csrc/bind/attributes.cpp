@@ -1,5 +1,6 @@
 #include "autograd/accumulate_grad.h"
 #include "autograd/history.h"
+#include "base/message.h"
 #include "bind/arguments.h"
 #include "bind/dtype_object.h"
 #include "bind/generated_support.h"
@@ -87,8 +88,9 @@ PyObject* get_grad(PyObject* self, void*) {
                 ".grad attribute won't be populated during autograd.backward(). If you indeed want "
                 "the .grad field to be populated for a non-leaf Tensor, use .retain_grad() on the "
                 "non-leaf Tensor. If you access the non-leaf Tensor by mistake, make sure you "
-                "access the leaf Tensor instead. (This tensor is the result of ",
-                t.grad_fn->described(), ")");
+                "access the leaf Tensor instead.",
+                note("The tensor is the result of ", t.grad_fn->described()),
+                note("Call .retain_grad() on it there, before backward()."));
             checked(PyErr_WarnEx(PyExc_UserWarning, text.c_str(), 1));
         }
         Py_RETURN_NONE;
@@ -107,12 +109,16 @@ int set_grad(PyObject* self, PyObject* value, void*) {
             check(grad->dtype == t.dtype, ErrorKind::Runtime,
                   "attempting to assign a gradient with dtype '", type_word(grad->dtype),
                   "' to a tensor with dtype '", type_word(t.dtype),
-                  "'. Please ensure that the gradient and the tensor have the same dtype");
+                  "'. Please ensure that the gradient and the tensor have the same dtype",
+                  note("Convert it: grad.to(torch.", dtype_name(t.dtype), ")."));
             check(grad->same_shape(t), ErrorKind::Runtime,
                   "attempting to assign a gradient of size '",
                   to_string(Dims(grad->sizes(), grad->ndim)), "' to a tensor of size '",
                   to_string(Dims(t.sizes(), t.ndim)),
-                  "'. Please ensure that the gradient and the tensor are the same size");
+                  "'. Please ensure that the gradient and the tensor are the same size",
+                  grad->numel == t.numel
+                      ? note("They have equally many elements: was a .T or a reshape forgotten?")
+                      : "");
             grad->retain();
             fresh = grad;
         }
@@ -129,6 +135,7 @@ PyObject* get_data(PyObject* self, void*) {
         Storage* own_counter = Storage::alias(alias->storage);
         alias->storage->release();
         alias->storage = own_counter;
+        note_cut_off(*alias, of(self), ".data");
         return wrap(alias);
     });
 }

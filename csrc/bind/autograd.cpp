@@ -1,7 +1,9 @@
 #include "autograd/engine.h"
 
 #include "autograd/history.h"
+#include "autograd/origin.h"
 #include "autograd/tangent.h"
+#include "base/message.h"
 #include "bind/arguments.h"
 #include "bind/hook_objects.h"
 #include "bind/modules.h"
@@ -14,6 +16,11 @@ namespace chainrule::bind {
 
 namespace {
 
+std::string note_root(const Tensor& root) {
+    return note("The tensor has shape ", to_string(root.shape()),
+                root->grad_fn ? concat(": result of ", root->grad_fn->described()) : ".");
+}
+
 // The gradient that a root starts with.
 Tensor root_gradient(const Tensor& root, PyObject* given) {
     if (given && given != Py_None) {
@@ -23,17 +30,17 @@ Tensor root_gradient(const Tensor& root, PyObject* given) {
         if (!grad->same_shape(*root)) {
             fail(ErrorKind::Runtime, "Mismatch in shape: grad_output[0] has a shape of torch.Size(",
                  to_string(grad.shape()), ") and output[0] has a shape of torch.Size(",
-                 to_string(root.shape()),
-                 "). The gradient given to backward must have the shape of the tensor.");
+                 to_string(root.shape()), ").", note_root(root),
+                 note("The gradient given to backward must have the shape of the tensor: ",
+                      "torch.ones_like(tensor) has it."));
         }
         return grad;
     }
     if (!requires_grad(*root)) return {};
     check(root.numel() == 1, ErrorKind::Runtime,
-          "grad can be implicitly created only for scalar outputs\n  This tensor has shape ",
-          to_string(root.shape()),
-          ". Reduce it first, e.g. .sum() or .mean(), or pass the gradient: "
-          ".backward(torch.ones_like(t)).");
+          "grad can be implicitly created only for scalar outputs", note_root(root),
+          note("Reduce it first, with .sum() or .mean(), or pass the gradient: "
+               ".backward(torch.ones_like(loss))."));
     check(is_floating(root.dtype()), ErrorKind::Runtime,
           "grad can be implicitly created only for real scalar outputs but got torch.",
           dtype_name(root.dtype()));
@@ -73,7 +80,7 @@ void add_root(OwnedEdges& roots, std::vector<Tensor>& grads, PyObject* tensor, P
     Edge edge = edge_of(*t);
     if (!edge.node) {
         fail(ErrorKind::Runtime, "element ", position,
-             " of tensors does not require grad and does not have a grad_fn");
+             " of tensors does not require grad and does not have a grad_fn", why_no_graph(*t));
     }
     roots.edges.push_back(edge);
     grads.push_back(root_gradient(t, given));
@@ -92,6 +99,37 @@ Edge edge_from(PyObject* object) {
           " is out of range: ", node->name(), " has ", node->num_outputs(), " outputs");
     node->retain();
     return {node, static_cast<uint32_t>(index)};
+}
+
+[[noreturn]] void refuse_constant(PyObject* input, size_t position) {
+    const TensorImpl& t = *impl_of(input);
+    fail(ErrorKind::Runtime, "One of the differentiated Tensors does not require grad",
+         note("It is input ", position, ", of shape ", to_string(Dims(t.sizes(), t.ndim)), "."),
+         no_graph_of(t) ? why_no_graph(t)
+                        : note("Set requires_grad=True on it before it is used."));
+}
+
+[[noreturn]] void refuse_unused(PyObject* input, Node* node, size_t position) {
+    std::string what;
+    if (node->is_accumulate_grad()) {
+        const TensorImpl& t = *impl_of(input);
+        // Only the question itself holds the node of a leaf that nothing was computed from.
+        what = concat("Input ", position, " is a leaf of shape ",
+                      to_string(Dims(t.sizes(), t.ndim)),
+                      node->refcount() == 1
+                          ? ": no recorded operation that is still alive uses it."
+                          : ": other recorded operations use it, but the outputs do not depend "
+                            "on it.");
+    } else {
+        what = concat("Input ", position, " is the result of ", node->described());
+    }
+    fail(ErrorKind::Runtime, "The differentiated Tensor at index ", position,
+         " appears to not have been used in the graph. Set allow_unused=True if this is the "
+         "desired behavior.",
+         note(what),
+         node->is_accumulate_grad() ? "" : note("The outputs were not computed from it."),
+         note("With allow_unused=True its gradient is None; with materialize_grads=True it is "
+              "zeros."));
 }
 
 // _run_backward(roots, gradients, retain_graph, create_graph, inputs, accumulate, allow_unused,
@@ -129,9 +167,7 @@ PyObject* run(PyObject*, PyObject* const* args, Py_ssize_t nargs) {
             check(is_tensor(inputs[i]) || is_gradient_edge(inputs[i]), ErrorKind::Type,
                   "inputs must be Tensors or GradientEdges, not ", Py_TYPE(inputs[i])->tp_name);
             Edge edge = edge_from(inputs[i]);
-            check(edge.node || options.allow_unused, ErrorKind::Runtime,
-                  "One of the differentiated Tensors does not require grad (input ", i,
-                  "); set requires_grad=True before it is used");
+            if (!edge.node && !options.allow_unused) refuse_constant(inputs[i], i);
             if (options.accumulate && is_tensor(inputs[i])) {
                 Tensor t = tensor_of(inputs[i]);
                 if (!is_leaf(*t)) retain_grad(*t);
@@ -143,11 +179,9 @@ PyObject* run(PyObject*, PyObject* const* args, Py_ssize_t nargs) {
         if (options.accumulate) Py_RETURN_NONE;
         PyRef tuple = checked(PyTuple_New(static_cast<Py_ssize_t>(results.size())));
         for (size_t i = 0; i < results.size(); ++i) {
-            check(results[i] || options.allow_unused, ErrorKind::Runtime,
-                  "The differentiated Tensor at index ", i,
-                  " appears to not have been used in the graph. Set allow_unused=True if this is "
-                  "the desired behavior.\n  With it the gradient is None; with "
-                  "materialize_grads=True it is zeros.");
+            if (!results[i] && !options.allow_unused) {
+                refuse_unused(inputs[i], wanted.edges[i].node, i);
+            }
             if (!results[i] && materialize && is_tensor(inputs[i])) {
                 Tensor like = tensor_of(inputs[i]);
                 results[i] = Tensor::zeros(like.shape(), like.dtype());
@@ -197,8 +231,7 @@ PyObject* tensor_backward(PyObject* self, PyObject* const* args, Py_ssize_t narg
             for (PyObject* input : inputs) {
                 Tensor t = tensor_of(input);
                 Edge edge = edge_of(*t);
-                check(edge.node, ErrorKind::Runtime,
-                      "One of the differentiated Tensors does not require grad");
+                if (!edge.node) refuse_constant(input, wanted.edges.size());
                 if (!is_leaf(*t)) retain_grad(*t);
                 wanted.edges.push_back(edge);
             }

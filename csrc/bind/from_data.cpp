@@ -1,5 +1,6 @@
 #include <cfloat>
 
+#include "autograd/no_graph.h"
 #include "bind/arguments.h"
 #include "bind/buffer.h"
 #include "bind/creation.h"
@@ -11,6 +12,8 @@
 namespace chainrule::bind {
 
 namespace {
+
+constexpr const char* kCopying = "torch.tensor()";  // as the reason for having no graph
 
 const char* type_name(PyObject* object) { return Py_TYPE(object)->tp_name; }
 
@@ -138,11 +141,15 @@ template <class T>
 struct Store {
     const Dims& shape;
     T* out;
+    Tensor cut_off = {};  // an element with a history, which the numbers lose
 
     void run(PyObject* object, size_t dim) {
         if (is_numpy_array(object)) return run_array(object, dim);
         if (dim == shape.size()) {
             *out++ = number_from_leaf<T>(object);
+            if (is_tensor(object) && (impl_of(object)->flags & kMayExplain)) {
+                cut_off = tensor_of(object);
+            }
             return;
         }
         check(!is_text(object) && is_nested(object), ErrorKind::Type, "not a sequence: found '",
@@ -184,7 +191,10 @@ struct Store {
 Tensor tensor_from_data(PyObject* data, std::optional<DType> dtype) {
     if (is_tensor(data)) {
         const TensorImpl& source = *impl_of(data);
-        return dtype && *dtype != source.dtype ? convert(source, *dtype) : clone_dense(source);
+        Tensor copy =
+            dtype && *dtype != source.dtype ? convert(source, *dtype) : clone_dense(source);
+        note_cut_off(*copy, source, kCopying);
+        return copy;
     }
     check(!is_text(data), ErrorKind::Type, "new(): invalid data type '", type_name(data), "'");
     bool foreign = !PyList_Check(data) && !PyTuple_Check(data) && !is_leaf_value(data) &&
@@ -200,7 +210,9 @@ Tensor tensor_from_data(PyObject* data, std::optional<DType> dtype) {
     Tensor out = new_empty(shape, chosen);
     dispatch(chosen, [&](auto zero) {
         using T = decltype(zero);
-        Store<T>{shape, out.data<T>()}.run(data, 0);
+        Store<T> store{shape, out.data<T>()};
+        store.run(data, 0);
+        if (store.cut_off) note_cut_off(*out, *store.cut_off, kCopying);
     });
     return out;
 }

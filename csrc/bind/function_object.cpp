@@ -10,6 +10,7 @@
 #include "autograd/observer.h"
 #include "autograd/saved.h"
 #include "autograd/tangent.h"
+#include "base/message.h"
 #include "bind/modules.h"
 #include "bind/node_object.h"
 #include "bind/tensor_object.h"
@@ -83,21 +84,24 @@ public:
         }
         check(given == expected, ErrorKind::Runtime, "function ", name(),
               " returned an incorrect number of gradients (expected ", expected, ", got ", given,
-              "): backward returns one gradient, or None, for each argument of forward.\n  The "
-              "operation: ",
-              described());
+              ")", note_at(where(), name(), " was recorded at "),
+              note("A backward returns one gradient for each argument of forward, None for those "
+                   "that are no tensors."));
         uint32_t input = 0;
         for (Py_ssize_t i = 0; i < expected; ++i) {
             PyObject* item = PySequence_Fast_GET_ITEM(result.get(), i);
             if (!is_tensor_input[static_cast<size_t>(i)]) {
                 check(item == Py_None, ErrorKind::Runtime, "function ", name(),
                       " returned a gradient different than None at position ", i + 1,
-                      ", but the corresponding forward input was not a Variable");
+                      ", but the corresponding forward input was not a Variable",
+                      note_at(where(), name(), " was recorded at "),
+                      note("Return None for arguments that are no tensors."));
                 continue;
             }
             check(item == Py_None || is_tensor(item), ErrorKind::Runtime,
-                  "expected Variable or None (got ", Py_TYPE(item)->tp_name, "): backward of ",
-                  name(), " returned it at position ", i + 1);
+                  "expected Variable or None (got ", Py_TYPE(item)->tp_name, ")",
+                  note("The backward of ", name(), " returned it at position ", i + 1, "."),
+                  note_at(where(), name(), " was recorded at "));
             // Also where nobody needs it: hooks after the node see what backward returned.
             if (item != Py_None) io.out[input] = tensor_of(item);
             ++input;
@@ -283,7 +287,9 @@ PyRef connect_output(Call& call, PyObject* output, uint32_t index, bool record) 
         check(is_input, ErrorKind::Runtime, "ctx.mark_dirty names a tensor that is no input");
         if (!record || !smooth) return PyRef::share(output);
         check(!(requires_grad(*t) && !t->grad_fn), ErrorKind::Runtime,
-              "a leaf Variable that requires grad is being used in an in-place operation.");
+              "a leaf Variable that requires grad is being used in an in-place operation.",
+              note("The forward of ", node.name(), " marked it as dirty."),
+              note("Call it under torch.no_grad(), or give it a clone()."));
         check(!(t->flags & kView), ErrorKind::NotImplemented, "function ", node.name(),
               ": an input that is a view cannot be changed in place by a custom Function; change "
               "a clone()");
@@ -308,6 +314,8 @@ PyRef connect_output(Call& call, PyObject* output, uint32_t index, bool record) 
     if (record && smooth) {
         set_history(*t, node, index);
         track(seen.get());
+    } else if (record) {
+        note_no_graph(*t, NoGraph::Why::NotDifferentiable, "this output of a custom Function");
     }
     return seen;
 }

@@ -1,6 +1,7 @@
 #include "bind/interchange.h"
 
 #include "autograd/history.h"
+#include "base/message.h"
 #include "bind/arguments.h"
 #include "bind/buffer.h"
 #include "bind/call.h"
@@ -81,7 +82,9 @@ PyRef numpy_array(PyObject* self, bool force) {
     if (requires_grad(t)) {
         check(force, ErrorKind::Runtime,
               "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() "
-              "instead.");
+              "instead.",
+              t.grad_fn ? note("It is the result of ", t.grad_fn->described())
+                        : note("It is a leaf that requires a gradient."));
         source = checked(wrap(Tensor::alias(t)));
     }
     static PyObject* as_array;

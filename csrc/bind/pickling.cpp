@@ -1,4 +1,5 @@
 #include "autograd/history.h"
+#include "base/message.h"
 #include "bind/arguments.h"
 #include "bind/call.h"
 #include "bind/creation.h"
@@ -107,9 +108,10 @@ PyObject* deepcopy(PyObject* self, PyObject* memo) {
         const Tensor t = tensor_of(self);
         check(is_leaf(*t), ErrorKind::Runtime,
               "Only Tensors created explicitly by the user (graph leaves) support the deepcopy "
-              "protocol at the moment. This one is a result of ",
-              t->grad_fn ? t->grad_fn->described() : "an operation",
-              "; copy tensor.detach() instead.");
+              "protocol at the moment.",
+              note("This one is the result of ",
+                   t->grad_fn ? t->grad_fn->described() : "an operation"),
+              note("Copy tensor.detach() instead."));
         PyTypeObject* type = Py_TYPE(self);
         bool parameter = PyType_IsSubtype(type, g_parameter_type);
         Tensor memory = copied_storage(*t, memo);

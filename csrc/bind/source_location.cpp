@@ -3,10 +3,12 @@
 #include <string>
 #include <string_view>
 
+#include "autograd/origin.h"
 #include "base/interpreter_lock.h"
 #include "bind/location.h"
 #include "bind/python.h"
 #include "bind/source_line.h"
+#include "tensor/origin.h"
 
 // Lends the core the interpreter's position and its lock.
 namespace chainrule::bind {
@@ -43,13 +45,27 @@ int is_internal(PyCodeObject* code) {
     return entry.internal;
 }
 
-void capture(SourceLocation* location) {
+void peek(SourceLocation* location) {
     PyObject* code;
     int instruction;
     if (!chainrule_current_location(&code, &instruction)) return;
-    Py_INCREF(code);
     location->code = code;
     location->instruction = instruction;
+}
+
+void capture(SourceLocation* location) {
+    peek(location);
+    Py_XINCREF(static_cast<PyObject*>(location->code));
+}
+
+constexpr size_t kLongestLine = 96;
+
+// Cut between characters, never inside one of several bytes.
+std::string shortened(std::string_view text) {
+    if (text.size() <= kLongestLine) return std::string(text);
+    size_t end = kLongestLine;
+    while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
+    return concat(text.substr(0, end), "…");
 }
 
 void retain(void* code) { Py_INCREF(static_cast<PyObject*>(code)); }
@@ -63,6 +79,27 @@ std::string describe(const SourceLocation& location) {
         return "";
     }
     return concat(file, ":", PyCode_Addr2Line(code, location.instruction));
+}
+
+// The line as Python's own tracebacks show it, through linecache: only when an error is described.
+// Whatever goes wrong there, the error itself must come through.
+std::string line_text(const SourceLocation& location) {
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    std::string text;
+    auto* code = static_cast<PyCodeObject*>(location.code);
+    PyRef linecache(PyImport_ImportModule("linecache"));
+    if (linecache) {
+        PyRef fresh(PyObject_CallMethod(linecache.get(), "checkcache", "O", code->co_filename));
+        PyRef line(PyObject_CallMethod(linecache.get(), "getline", "Oi", code->co_filename,
+                                       PyCode_Addr2Line(code, location.instruction)));
+        PyRef stripped(line ? PyObject_CallMethod(line.get(), "strip", nullptr) : nullptr);
+        const char* found = stripped ? PyUnicode_AsUTF8(stripped.get()) : nullptr;
+        if (found) text = shortened(found);
+    }
+    PyErr_Clear();
+    PyErr_Restore(type, value, traceback);
+    return text;
 }
 
 void* unlock() { return PyEval_SaveThread(); }
@@ -86,7 +123,18 @@ PyObject* current_location(PyObject*, PyObject*) {
     });
 }
 
+// For measurements: what remembering lines and modules costs. Gives the old setting.
+PyObject* set_capture(PyObject*, PyObject* on) {
+    int wanted = PyObject_IsTrue(on);
+    if (wanted < 0) return nullptr;
+    bool before = g_front_end.capture != nullptr;
+    g_front_end.capture = wanted ? capture : nullptr;
+    return PyBool_FromLong(before);
+}
+
 PyMethodDef functions[] = {
+    {"_set_location_capture", set_capture, METH_O,
+     "Whether operations remember their line and module; only measurements switch it off."},
     {"_set_package_path", set_package_path, METH_O, nullptr},
     {"_current_location", current_location, METH_NOARGS,
      "The user's source line that runs now, as 'file:line'."},
@@ -96,7 +144,8 @@ PyMethodDef functions[] = {
 }  // namespace
 
 void init_location(PyObject* module) {
-    g_front_end = {capture, release, retain, describe};
+    g_front_end = {capture, release, retain, describe, peek, line_text};
+    g_describe_origin = describe_origin;
     g_interpreter_lock = {unlock, lock};
     chainrule_set_internal_code(is_internal);
     add_functions(module, functions);

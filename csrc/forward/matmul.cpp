@@ -1,9 +1,12 @@
 #include <algorithm>
 
 #include "base/interpreter_lock.h"
+#include "base/message.h"
+#include "base/shape_hints.h"
 #include "forward.h"
 #include "kernels/cpu/blas.h"
 #include "tensor/convert.h"
+#include "tensor/origin.h"
 
 // Matrix products. Transposed operands go to the kernel as they are; only matrices of which
 // neither rows nor columns are contiguous are copied.
@@ -129,25 +132,41 @@ void check_numeric(const Tensor& t, const char* kernel) {
           "'. Convert the tensors first, for example with .float()");
 }
 
-constexpr const char* kConvert = ". Convert one of them, for example with .to(other.dtype)";
+constexpr const char* kConvert =
+    "\n  Convert one of them, for example with .to(other.dtype).";
+
+std::string note_dtypes(const char* name_a, const Tensor& a, const char* name_b, const Tensor& b) {
+    return concat(note_dtype(name_a, *a), note_dtype(name_b, *b),
+                  note("Convert one of them, for example with .float(), .double() or "
+                       ".to(other.dtype)."));
+}
 
 void check_matrix_dtypes(const Tensor& a, const Tensor& b) {
     check(a.dtype() == b.dtype(), ErrorKind::Runtime,
           "expected m1 and m2 to have the same dtype, but got: ", c_name(a.dtype()),
-          " != ", c_name(b.dtype()), kConvert);
+          " != ", c_name(b.dtype()), note_dtypes("m1", a, "m2", b));
     check_numeric(a, "addmm_impl_cpu_");
 }
 
-[[noreturn]] void refuse_shapes(int64_t m, int64_t k, int64_t k2, int64_t n) {
-    fail(ErrorKind::Runtime, "mat1 and mat2 shapes cannot be multiplied (", m, "x", k, " and ", k2,
-         "x", n, "): the inner sizes ", k, " and ", k2, " must be equal");
+std::string cannot_multiply(const Matrix& a, const Matrix& b) {
+    return concat("mat1 and mat2 shapes cannot be multiplied (", a.rows, "x", a.cols, " and ",
+                  b.rows, "x", b.cols, ")");
+}
+
+[[noreturn]] void refuse_shapes(const Matrix& a, const Matrix& b, const Tensor& mat1,
+                                const Tensor& mat2) {
+    fail(ErrorKind::Runtime, cannot_multiply(a, b), note_shape("mat1", *mat1),
+         note_shape("mat2", *mat2),
+         note("The columns of mat1 (", a.cols, ") must be as many as the rows of mat2 (", b.rows,
+              ")."),
+         hint_product(mat1.shape(), {b.rows, b.cols}, "mat1", "mat2"));
 }
 
 Tensor multiply_rows(const Tensor& self, const Tensor& mat2, bool transposed) {
     Tensor keep_a, keep_b;
     Layout la, lb;
     Matrix a = rows_of(self, &la, &keep_a), b = matrix_of(mat2, transposed, &lb, &keep_b);
-    if (a.cols != b.rows) refuse_shapes(a.rows, a.cols, b.rows, b.cols);
+    if (a.cols != b.rows) refuse_shapes(a, b, self, mat2);
     Dims shape = self.shape();
     shape[shape.size() - 1] = b.cols;
     Tensor out = Tensor::empty(shape, self.dtype());
@@ -358,6 +377,14 @@ void check_batch_dtypes(const Tensor& a, const Tensor& b) {
     check_numeric(a, "baddbmm_kernel");
 }
 
+std::string note_batches(const Tensor& a, const Tensor& b) {
+    bool sizes_fit = a->sizes()[0] == b->sizes()[0];
+    return concat(note_shape("batch1", *a), note_shape("batch2", *b),
+                  sizes_fit ? hint_product(a.shape(), b.shape(), "batch1", "batch2")
+                            : note("Both need equally many matrices; matmul broadcasts a batch of "
+                                   "one."));
+}
+
 Dims check_bmm(const Tensor& a, const Tensor& b) {
     check(a.dim() == 3, ErrorKind::Runtime, "batch1 must be a 3D tensor, got ", a.dim(),
           "D; matmul takes any number of dimensions");
@@ -366,7 +393,7 @@ Dims check_bmm(const Tensor& a, const Tensor& b) {
     const int64_t *x = a->sizes(), *y = b->sizes();
     check(x[0] == y[0] && x[2] == y[1], ErrorKind::Runtime,
           "Expected size for first two dimensions of batch2 tensor to be: [", x[0], ", ", x[2],
-          "] but got: [", y[0], ", ", y[1], "].");
+          "] but got: [", y[0], ", ", y[1], "].", note_batches(a, b));
     check_batch_dtypes(a, b);
     return {x[0], x[1], y[2]};
 }
@@ -392,7 +419,8 @@ Tensor bmm_broadcast(const Tensor& self, const Tensor& mat2, bool transposed, bo
         int64_t count = 1;
         for (int64_t s : shape) count *= s;
         fail(ErrorKind::Runtime, "Expected size for first two dimensions of batch2 tensor to be: [",
-             count, ", ", k, "] but got: [", count, ", ", k2, "].");
+             count, ", ", k, "] but got: [", count, ", ", k2, "].", note_shape("batch1", *self),
+             note_shape("batch2", *mat2));
     }
     check_batch_dtypes(self, mat2);
     shape.push_back(m);
@@ -425,11 +453,14 @@ Tensor addmm(const Tensor& self, const Tensor& mat1, const Tensor& mat2, const S
     check(self.dtype() == mat2.dtype(), ErrorKind::Runtime,
           "self and mat2 must have the same dtype, but got ", dtype_title(self.dtype()), " and ",
           dtype_title(mat2.dtype()), kConvert);
-    check_matrix_dtypes(mat1, mat2);
+    check(mat1.dtype() == mat2.dtype(), ErrorKind::Runtime,
+          "mat1 and mat2 must have the same dtype, but got ", dtype_title(mat1.dtype()), " and ",
+          dtype_title(mat2.dtype()), note_dtypes("mat1", mat1, "mat2", mat2));
+    check_numeric(mat1, "addmm_impl_cpu_");
     Tensor keep_a, keep_b;
     Layout la, lb;
     Matrix a = matrix_of(mat1, false, &la, &keep_a), b = matrix_of(mat2, false, &lb, &keep_b);
-    if (a.cols != b.rows) refuse_shapes(a.rows, a.cols, b.rows, b.cols);
+    if (a.cols != b.rows) refuse_shapes(a, b, mat1, mat2);
     Dims shape = {a.rows, b.cols};
     check_expandable(self, shape);
     Tensor out = Tensor::empty(shape, mat1.dtype());
@@ -448,11 +479,23 @@ Tensor linear(const Tensor& input, const Tensor& weight, const Tensor& bias) {
           "D: the weight of linear has shape (out, in)");
     check(weight.dim() == 2, ErrorKind::Runtime, "mat2 must be a matrix, got ", weight.dim(),
           "-D tensor: the weight of linear has shape (out, in)");
-    check_matrix_dtypes(input, weight);
+    check(input.dtype() == weight.dtype(), ErrorKind::Runtime,
+          bias ? concat("mat1 and mat2 must have the same dtype, but got ",
+                        dtype_title(input.dtype()), " and ", dtype_title(weight.dtype()))
+               : concat("expected m1 and m2 to have the same dtype, but got: ",
+                        c_name(input.dtype()), " != ", c_name(weight.dtype())),
+          note_dtypes("input", input, "weight", weight));
+    check_numeric(input, "addmm_impl_cpu_");
     Tensor keep_a, keep_b;
     Layout la, lb;
     Matrix a = rows_of(input, &la, &keep_a), b = matrix_of(weight, true, &lb, &keep_b);
-    if (a.cols != b.rows) refuse_shapes(a.rows, a.cols, b.rows, b.cols);
+    if (a.cols != b.rows) {
+        fail(ErrorKind::Runtime, cannot_multiply(a, b), note_shape("input", *input),
+             note_shape("weight", *weight),
+             note("A linear layer with this weight takes ", b.rows,
+                  " features in the last dimension of its input; there are ", a.cols, "."),
+             hint_features(input.shape(), b.rows));
+    }
     Dims shape = input.shape();
     shape[shape.size() - 1] = b.cols;
     if (bias) {

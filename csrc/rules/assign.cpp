@@ -6,6 +6,7 @@
 #include "autograd/tangent.h"
 #include "ops.h"
 #include "tensor/convert.h"
+#include "tensor/origin.h"
 #include "tensor/pointwise_loop.h"
 
 namespace chainrule {
@@ -85,7 +86,8 @@ void check_broadcastable(const TensorImpl& self, const TensorImpl& src) {
     if (self.same_shape(src)) return;
     Dims common = broadcast_shapes(to, from);
     check(common == to, ErrorKind::Runtime, "output with shape ", to_string(to),
-          " doesn't match the broadcast shape ", to_string(common));
+          " doesn't match the broadcast shape ", to_string(common),
+          note_shape("destination", self), note_shape("source", src));
 }
 
 template <class T>
@@ -147,6 +149,7 @@ void copy_inplace(const Tensor& self, const Tensor& src) {
     }
     self->storage->bump_version();
     if (node) rebase_history(self, std::move(node));
+    else if (src->flags & kMayExplain) note_unrecorded_change(*self, *src, "copy_");
 }
 
 void fill_inplace(const Tensor& self, const Scalar& value) {
@@ -199,6 +202,7 @@ void assign_inplace(const Tensor& self, const Tensor& result, const char* operat
     copy_elements(*self, *result);
     self->storage->bump_version();
     if (node) rebase_history(self, Ref<Node>::share(node));
+    else if (result->flags & kMayExplain) note_unrecorded_change(*self, *result, operation);
 }
 
 }  // namespace chainrule

@@ -110,22 +110,28 @@ inline void set_edges(Node& node, uint32_t from, const TensorList& list) {
     }
 }
 
-inline void set_output(const Tensor& t, Node& node, uint32_t i) {
-    if (is_differentiable(t->dtype)) set_history(*t, node, i);
-    else node.meta(i).set(*t);
+// `operation` is the table's name: of a result without derivative it is why there is no graph.
+inline void set_output(const Tensor& t, Node& node, uint32_t i, const char* operation) {
+    if (__builtin_expect(is_differentiable(t->dtype), 1)) return set_history(*t, node, i);
+    node.meta(i).set(*t);
+    note_no_graph(*t, NoGraph::Why::NotDifferentiable, operation);
 }
-inline void set_histories(const Tensor& out, Node& node) { set_output(out, node, 0); }
-inline void set_histories(const TensorList& out, Node& node) {
+inline void set_histories(const Tensor& out, Node& node, const char* operation) {
+    set_output(out, node, 0, operation);
+}
+inline void set_histories(const TensorList& out, Node& node, const char* operation) {
     node.set_outputs(static_cast<uint32_t>(out.size()));
-    for (size_t i = 0; i < out.size(); ++i) set_output(out[i], node, static_cast<uint32_t>(i));
+    for (size_t i = 0; i < out.size(); ++i) {
+        set_output(out[i], node, static_cast<uint32_t>(i), operation);
+    }
 }
 template <class... T>
-void set_histories(const std::tuple<T...>& out, Node& node) {
+void set_histories(const std::tuple<T...>& out, Node& node, const char* operation) {
     node.set_outputs(sizeof...(T));
     std::apply(
         [&](const auto&... t) {
             uint32_t i = 0;
-            (set_output(t, node, i++), ...);
+            (set_output(t, node, i++, operation), ...);
         },
         out);
 }

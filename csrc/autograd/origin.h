@@ -1,0 +1,17 @@
+#pragma once
+
+#include <string>
+
+#include "autograd/node.h"
+#include "tensor/tensor.h"
+
+namespace chainrule {
+
+// For messages: "result of MulBackward0 recorded at train.py:2:  h = x * 2"; of large or changed
+// memory the line that made or changed it; "" when nothing is known.
+std::string describe_origin(const TensorImpl& t);
+
+// "Exp" for a node named ExpBackward0, as torch's messages have it.
+std::string operation_of(const Node& node);
+
+}  // namespace chainrule

@@ -107,6 +107,7 @@ PyObject* call_forward(PyObject* self, PyObject* args, PyObject* kwargs) {
 }
 
 PyObject* call(PyObject* self, PyObject* args, PyObject* kwargs) {
+    if (__builtin_expect(!g_front_end.capture, 0)) return call_forward(self, args, kwargs);
     return guarded([&] {
         EnteredScope scope(self);
         return call_forward(self, args, kwargs);

@@ -21,6 +21,29 @@ enum { FIRST_OWNER_WITHOUT_CODE = 3 };
 
 static chainrule_is_internal is_internal = NULL;
 
+/* Answers of the predicate are kept by code object: a small direct-mapped table, one comparison per
+   question, as this runs at every recorded operation. The code objects in it are held, so that an
+   address cannot come to mean another code. */
+static struct {
+    PyCodeObject* code;
+    int internal;
+} answers[256];
+
+static int ask_and_keep(PyCodeObject* code, size_t at) {
+    PyCodeObject* old = answers[at].code;
+    answers[at].internal = is_internal && is_internal(code);
+    Py_INCREF(code);
+    answers[at].code = code;
+    Py_XDECREF(old);
+    return answers[at].internal;
+}
+
+static inline int is_skipped(PyCodeObject* code) {
+    const size_t at = ((uintptr_t)code >> 5) & 255;
+    return __builtin_expect(answers[at].code == code, 1) ? answers[at].internal
+                                                         : ask_and_keep(code, at);
+}
+
 void chainrule_set_internal_code(chainrule_is_internal predicate) { is_internal = predicate; }
 
 static inline struct _PyInterpreterFrame* innermost_frame(void) {
@@ -45,7 +68,7 @@ int chainrule_current_location(PyObject** code_borrowed, int* lasti_bytes) {
     for (struct _PyInterpreterFrame* frame = innermost_frame(); frame; frame = frame->previous) {
         if (frame->owner >= FIRST_OWNER_WITHOUT_CODE) continue;
         found = frame;
-        if (!is_internal || !is_internal(code_of(frame))) break;
+        if (!is_skipped(code_of(frame))) break;
     }
     if (!found) return 0;
     *code_borrowed = (PyObject*)code_of(found);

@@ -28,22 +28,7 @@ bool starts_with_package(PyObject* filename) {
            std::string_view(text, static_cast<size_t>(size)).starts_with(g_package_prefix);
 }
 
-// Answers are kept by code object: a small direct-mapped table, one pointer comparison per ask. The
-// code objects in it are held, so an address cannot come to mean another code.
-int is_internal(PyCodeObject* code) {
-    struct Entry {
-        PyCodeObject* code;
-        int internal;
-    };
-    static Entry table[256];
-    Entry& entry = table[(reinterpret_cast<uintptr_t>(code) >> 5) & 255];
-    if (__builtin_expect(entry.code != code, 0)) {
-        Py_INCREF(code);
-        Py_XDECREF(entry.code);
-        entry = {code, starts_with_package(code->co_filename)};
-    }
-    return entry.internal;
-}
+int is_internal(PyCodeObject* code) { return starts_with_package(code->co_filename); }
 
 void peek(SourceLocation* location) {
     PyObject* code;

@@ -48,10 +48,7 @@ def _members(name: str, value: Any, depth: int) -> Iterator[tuple[str, Any]]:
     if isinstance(value, Tensor):
         yield name, value
     elif _is_module(value):
-        for path, module in value.named_modules():
-            yield (f"{name}.{path}" if path else name), module
-        for path, parameter in value.named_parameters():
-            yield f"{name}.{path}", parameter
+        yield from _parts(name, value)
     elif isinstance(value, list | tuple) and len(value) <= _MOST_ITEMS and depth:
         for i, item in enumerate(value):
             yield from _members(f"{name}[{i}]", item, depth - 1)
@@ -64,6 +61,13 @@ def _members(name: str, value: Any, depth: int) -> Iterator[tuple[str, Any]]:
             yield from _members(f"self.{key}", item, 0)
 
 
+def _parts(name: str, module: Any) -> Iterator[tuple[str, Any]]:
+    for path, part in module.named_modules():
+        yield (f"{name}.{path}" if path else name), part
+    for path, parameter in module.named_parameters():
+        yield f"{name}.{path}", parameter
+
+
 def variables() -> tuple[list[tuple[str, Tensor]], list[tuple[str, Tensor]], dict[int, str]]:
     """Tensors that are variables, those inside of other variables, and names of modules by ``id``.
 
@@ -72,16 +76,23 @@ def variables() -> tuple[list[tuple[str, Tensor]], list[tuple[str, Tensor]], dic
     plain: list[tuple[str, Tensor]] = []
     inside: list[tuple[str, Tensor]] = []
     modules: dict[int, str] = {}
+    nets = 0
+    others: list[tuple[str, Any]] = []
     for namespace in _namespaces():
         for name, value in list(namespace.items()):
             if name.startswith("_"):
                 continue
             if isinstance(value, Tensor):
                 plain.append((name, value))
-                continue
-            for path, member in _members(name, value, 2):
-                if isinstance(member, Tensor):
-                    inside.append((path, member))
-                else:
-                    modules.setdefault(id(member), path)
+            elif _is_module(value):  # before what containers hold, in whatever frame
+                others.insert(nets, (name, value))
+                nets += 1
+            else:
+                others.append((name, value))
+    for name, value in others:
+        for path, member in _members(name, value, 2):
+            if isinstance(member, Tensor):
+                inside.append((path, member))
+            else:
+                modules.setdefault(id(member), path)
     return plain, inside, modules

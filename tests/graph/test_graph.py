@@ -1,7 +1,10 @@
 """The public graph API tells what was recorded: nodes, edges, lines, names, modules."""
 
 import gc
+import inspect
+import runpy
 import weakref
+from pathlib import Path
 
 import pytest
 
@@ -319,3 +322,13 @@ def test_a_node_can_be_called_with_gradients():
     out.sum().backward()
     with pytest.raises(RuntimeError, match="second time"):
         out.grad_fn(torch.ones(2))
+
+
+def test_the_example_tool_is_short_and_finds_the_fading_gradient(capsys):
+    path = Path(__file__).parents[2] / "examples" / "gradient_flow.py"
+    namespace = runpy.run_path(str(path), run_name="__main__")
+    sizes = [float(line.split()[0]) for line in capsys.readouterr().out.splitlines()]
+    assert len(sizes) == 8 and sizes[0] == 1.0 and sizes[-1] < 1e-6
+    source = inspect.getsource(namespace["gradient_flow"])
+    assert len(source.splitlines()) <= 20
+    assert source in (path.parents[1] / "docs" / "graph.md").read_text()

@@ -1,0 +1,2 @@
+// Styles are bundled by esbuild; the compiler only needs to know that they exist.
+declare module "*.css";

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
+    from . import profiler
+    from .profiler import profile
+
     Tensors = Tensor | Sequence[Tensor]
     Cotangents = Tensor | Sequence[Tensor | None] | None
 
@@ -37,8 +40,25 @@ __all__ = [
     "inference_mode",
     "no_grad",
     "observe",
+    "profile",
+    "profiler",
     "set_grad_enabled",
 ]
+
+# Names whose module is not worth loading before they are used; "" for modules.
+_LAZY = {"profile": "profiler", "profiler": "", "profiler_util": ""}
+
+
+def __getattr__(name: str) -> Any:
+    home = _LAZY.get(name)
+    if home is None:
+        from chainrule._missing import missing_attribute
+
+        raise missing_attribute(__name__, name)
+    module = __import__(f"{__name__}.{home or name}", fromlist=("*",))
+    found = getattr(module, name) if home else module
+    globals()[name] = found
+    return found
 
 
 def _sequence(values: Tensors | None) -> tuple[Tensor, ...]:

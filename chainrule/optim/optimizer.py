@@ -89,6 +89,8 @@ class Optimizer:
         _alive.add(self)
         if _global_pre_hooks or _global_post_hooks:
             self._run_hooks_in_step()
+        if _C._is_profiling():
+            self._show_in_profiles()
 
     def __getstate__(self) -> dict[str, Any]:
         return {"defaults": self.defaults, "state": self.state, "param_groups": self.param_groups}
@@ -158,7 +160,12 @@ class Optimizer:
             )
         differentiable = self.defaults.get("differentiable", None)
         if not differentiable and not (param.is_leaf or param.retains_grad):
-            raise ValueError("can't optimize a non-leaf Tensor")
+            raise ValueError(
+                "can't optimize a non-leaf Tensor\n"
+                f"  This one is the {_C._describe_origin(param)}\n"
+                "  Give the optimizer the tensors it was computed from, or make a leaf of it: "
+                "w = w.detach().requires_grad_()."
+            )
 
     def _check_overlap(self, param_group: dict[str, Any]) -> None:
         ids = {id(param) for param in param_group["params"]}
@@ -231,6 +238,7 @@ class Optimizer:
             return out
 
         step.hooked = True  # type: ignore[attr-defined]
+        step.profiled = getattr(inner, "profiled", False)  # type: ignore[attr-defined]
         step.calls_optimizer = True  # type: ignore[attr-defined]
         self.__dict__["step"] = step
 
@@ -250,8 +258,26 @@ class Optimizer:
 
         step.hooked = getattr(inner, "hooked", False)  # type: ignore[attr-defined]
         step.tracked = True  # type: ignore[attr-defined]
+        step.profiled = getattr(inner, "profiled", False)  # type: ignore[attr-defined]
         step.calls_optimizer = True  # type: ignore[attr-defined]
         self.__dict__["step"] = step
+
+    def _show_in_profiles(self) -> None:
+        """Let calls of ``step`` and ``zero_grad`` appear as ranges, until they are hidden again."""
+        for name in ("step", "zero_grad"):
+            inner = self.__dict__.get(name)
+            if not getattr(inner, "profiled", False):
+                self.__dict__[name] = _in_range(self, name, inner)
+
+    def _hide_from_profiles(self) -> None:
+        for name in ("step", "zero_grad"):
+            shown = self.__dict__.get(name)
+            if shown is None or not hasattr(shown, "replaces"):
+                continue  # also where a later wrapper stands around it
+            if shown.replaces is None:
+                del self.__dict__[name]
+            else:
+                self.__dict__[name] = shown.replaces
 
     # ------------------------------------------------------------------ hooks
 
@@ -364,6 +390,36 @@ class Optimizer:
         self.__setstate__({"state": state, "param_groups": saved_groups})
         for hook in self._optimizer_load_state_dict_post_hooks.values():  # type: ignore[attr-defined]
             hook(self)
+
+
+def _in_range(optimizer: Optimizer, name: str, inner: Any) -> Callable[..., Any]:
+    """A method of this instance that runs `inner`, or the class's method, in a named range."""
+    reference = weakref.ref(optimizer)
+    method = inner or getattr(type(optimizer), name)
+    own = hasattr(method, "calls_optimizer")
+    label = f"Optimizer.{name}#{type(optimizer).__name__}.{name}"
+
+    def run(*args: Any, **kwargs: Any) -> Any:
+        optimizer = reference()
+        assert optimizer is not None
+        with _C._Range(label):
+            return method(*args, **kwargs) if own else method(optimizer, *args, **kwargs)
+
+    for flag in ("hooked", "tracked"):
+        setattr(run, flag, getattr(inner, flag, False))
+    run.profiled = True  # type: ignore[attr-defined]
+    run.calls_optimizer = True  # type: ignore[attr-defined]
+    run.replaces = inner  # type: ignore[attr-defined]
+    return run
+
+
+def show_in_profiles(shown: bool) -> None:
+    """Let the steps of all optimizers appear as ranges of profiles, or no more."""
+    for optimizer in list(_alive):
+        if shown:
+            optimizer._show_in_profiles()
+        else:
+            optimizer._hide_from_profiles()
 
 
 def _converted(param: Any, value: Any, key: str | None = None) -> Any:

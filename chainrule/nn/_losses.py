@@ -45,7 +45,7 @@ def _warn_about_shapes(input: Tensor, target: Tensor) -> None:
     warnings.warn(
         f"Using a target size ({target.size()}) that is different to the input size "
         f"({input.size()}). This will likely lead to incorrect results due to broadcasting. "
-        "Please ensure they have the same size.",
+        "Please ensure they have the same size." + _C._hint_same_shape(input, target),
         stacklevel=3,
     )
 
@@ -223,6 +223,7 @@ def binary_cross_entropy(
         raise ValueError(
             f"Using a target size ({target.size()}) that is different to the input size "
             f"({input.size()}) is deprecated. Please ensure they have the same size."
+            + _C._hint_same_shape(input, target)
         )
     return _C.binary_cross_entropy(input, target, weight, reduction)
 
@@ -245,6 +246,7 @@ def binary_cross_entropy_with_logits(
     if target.shape != input.shape:
         raise ValueError(
             f"Target size ({target.size()}) must be the same as input size ({input.size()})"
+            + _C._hint_same_shape(input, target)
         )
     return _C.binary_cross_entropy_with_logits(input, target, weight, pos_weight, reduction)
 

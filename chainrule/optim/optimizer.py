@@ -75,7 +75,13 @@ class Optimizer:
         self.param_groups = []
         groups = list(params)
         if not groups:
-            raise ValueError("optimizer got an empty parameter list")
+            raise ValueError(
+                "optimizer got an empty parameter list\n"
+                "  A module's parameters() gives its own and those of the modules assigned to it; "
+                "modules in a\n"
+                "  plain list are not found (use nn.ModuleList), and a generator can be read only "
+                "once."
+            )
         if not isinstance(groups[0], dict):
             groups = [{"params": groups}]
         for group in groups:

@@ -43,9 +43,9 @@ public:
     int64_t id() const { return id_; }
     void note_gradient(TensorImpl& grad) {
         if (!reason_) {
-            reason_ = make_no_graph(options_.create_graph ? NoGraph::Why::ConstantGradient
-                                                          : NoGraph::Why::Gradient,
-                                    "", call_->where);
+            reason_ = make_no_graph(
+                options_.create_graph ? NoGraph::Why::ConstantGradient : NoGraph::Why::Gradient, "",
+                call_->where);
         }
         share_no_graph(grad, reason_);
     }
@@ -141,15 +141,13 @@ void collect(Tensor& into, Tensor grad) {
 
 [[noreturn]] void refuse_gradient(Node* from, uint32_t input, const Tensor& grad,
                                   OutputMeta& meta) {
-    std::string what =
-        is_differentiable(grad->dtype)
-            ? concat("got ", to_string(grad.shape()), " but expected shape compatible with ",
-                     to_string(meta.shape()))
-            : concat("expected type torch.", dtype_name(meta.dtype()), " but got torch.",
-                     dtype_name(grad->dtype));
-    fail(ErrorKind::Runtime, "Function ", from->name(),
-         " returned an invalid gradient at index ", input, " - ", what,
-         note_at(from->where(), from->name(), " was recorded at "),
+    std::string what = is_differentiable(grad->dtype)
+                           ? concat("got ", to_string(grad.shape()),
+                                    " but expected shape compatible with ", to_string(meta.shape()))
+                           : concat("expected type torch.", dtype_name(meta.dtype()),
+                                    " but got torch.", dtype_name(grad->dtype));
+    fail(ErrorKind::Runtime, "Function ", from->name(), " returned an invalid gradient at index ",
+         input, " - ", what, note_at(from->where(), from->name(), " was recorded at "),
          note("A backward returns for each input a gradient of that input's shape and dtype",
               from->has_python_object() ? concat(": look at backward() of ", from->name(), ".")
                                         : "; a hook that replaces a gradient keeps them too."));
@@ -332,7 +330,8 @@ void GraphTask::execute(Node* node) {
         for (const Capture& c : captures_) {
             if (c.node != node) continue;
             results_[c.position] = in[c.index];
-            // One that the user holds already, such as the gradient given to start with, is not ours.
+            // One that the user holds already, such as the gradient given to start with, is not
+            // ours.
             if (in[c.index] && !in[c.index]->python_object) note_gradient(*in[c.index]);
         }
         if (!options_.accumulate && !leads_on) return;

@@ -79,7 +79,8 @@ void check_inplace(const TensorImpl& t, const char* operation) {
           to_string(Dims(t.strides(), t.ndim)), ")");
     check(!(t.flags & kInference) || t_state.inference, ErrorKind::Runtime,
           "Inplace update to inference tensor outside InferenceMode is not allowed.",
-          note(operation, " was called on a tensor made under torch.inference_mode(); make a "
+          note(operation,
+               " was called on a tensor made under torch.inference_mode(); make a "
                "normal one with clone(), or use torch.no_grad() in its place."));
     if (!t_state.grad_enabled) return;
     bool wants = requires_grad(t);

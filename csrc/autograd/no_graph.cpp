@@ -20,18 +20,20 @@ NoGraph* g_kept[kKept];
 
 NoGraph* reason_here(NoGraph::Why why, const char* operation) {
     SourceLocation here;
-    if (g_front_end.peek) g_front_end.peek(&here);
-    const SourceLocation& mode =
-        why == NoGraph::Why::GradModeOff ? t_state.mode_switched : SourceLocation{};
-    auto address = reinterpret_cast<uintptr_t>(here.code) >> 5;
-    NoGraph*& kept = g_kept[(address + static_cast<uintptr_t>(here.instruction) / 2) % kKept];
-    if (kept && same_place(kept->where, here) && kept->why == why && kept->operation == operation &&
-        same_place(kept->mode, mode)) {
+    if (__builtin_expect(g_front_end.peek != nullptr, 1)) g_front_end.peek(&here);
+    bool off = why == NoGraph::Why::GradModeOff;
+    auto place = (reinterpret_cast<uintptr_t>(here.code) >> 5) +
+                 static_cast<uintptr_t>(here.instruction >> 1);
+    NoGraph*& kept = g_kept[place % kKept];
+    if (__builtin_expect(kept && same_place(kept->where, here) && kept->operation == operation &&
+                             kept->why == why &&
+                             (!off || same_place(kept->mode, t_state.mode_switched)),
+                         1)) {
         kept->retain();
         return kept;
     }
     NoGraph* reason = make_no_graph(why, operation, here);
-    reason->mode = copy_location(mode);
+    if (off) reason->mode = copy_location(t_state.mode_switched);
     if (kept) kept->release();
     reason->retain();
     kept = reason;
@@ -72,41 +74,17 @@ void forget_no_graph(TensorImpl& t) {
 
 void note_no_graph(TensorImpl& out, NoGraph::Why why, const char* operation) {
     if (out.flags & kRequiresGrad) return;
-    forget_no_graph(out);
+    if (out.flags & kNoGraph) forget_no_graph(out);
     if (out.accumulator) return;
     out.no_graph = reason_here(why, operation);
     out.flags |= kNoGraph;
 }
 
-void share_no_graph(TensorImpl& out, NoGraph* reason) {
-    if ((out.flags & (kRequiresGrad | kNoGraph)) || out.accumulator) return;
-    reason->retain();
-    out.no_graph = reason;
-    out.flags |= kNoGraph;
-}
-
-void note_unrecorded(TensorImpl& out, const TensorImpl* const* inputs, size_t count,
-                     bool differentiable, const char* operation) {
-    // What a backward pass computes without create_graph is not worth the time.
-    if ((out.flags & kRequiresGrad) || (t_state.in_backward && !t_state.grad_enabled)) return;
-    for (size_t i = 0; i < count; ++i) {
-        if (!inputs[i] || !(inputs[i]->flags & kRequiresGrad)) continue;
-        bool off = !t_state.grad_enabled && differentiable;
-        note_no_graph(out, off ? NoGraph::Why::GradModeOff : NoGraph::Why::NotDifferentiable,
-                      operation);
-        return;
-    }
-    for (size_t i = 0; i < count; ++i) {
-        if (inputs[i] && (inputs[i]->flags & kNoGraph)) return share_no_graph(out, *inputs[i]);
-    }
-}
-
 void note_unrecorded_change(TensorImpl& changed, const TensorImpl& source, const char* operation) {
-    const TensorImpl* inputs[] = {&source};
-    note_unrecorded(changed, inputs, 1, is_differentiable(changed.dtype), operation);
-    if (changed.base) {
-        note_unrecorded(*changed.base, inputs, 1, is_differentiable(changed.dtype), operation);
-    }
+    bool differentiable = is_differentiable(changed.dtype);
+    auto from = [&](size_t) { return &source; };
+    note_unrecorded(changed, 1, from, differentiable, operation);
+    if (changed.base) note_unrecorded(*changed.base, 1, from, differentiable, operation);
 }
 
 void note_cut_off(TensorImpl& out, const TensorImpl& from, const char* operation) {
@@ -130,21 +108,22 @@ std::string why_no_graph(const TensorImpl& t) {
     }
     std::string line = describe_line(reason->where);
     std::string at = line.empty() ? "" : concat(" at ", line);
+    std::string colon = line.empty() ? "" : concat(": ", line);
     std::string_view operation = known_name(reason->operation);
     switch (reason->why) {
         case NoGraph::Why::Detached: {
             bool copies = operation == "torch.tensor()";
-            return concat(
-                note(kBecause, operation, " cut it off", at),
-                copies ? note("torch.tensor() copies numbers only. To combine losses use "
-                              "torch.stack(losses), or add them up.")
-                       : note("Leave it out, or apply it only to what needs no gradient."));
+            return concat(note(kBecause, operation, " cut it off", at),
+                          copies
+                              ? note("torch.tensor() copies numbers only. To combine losses use "
+                                     "torch.stack(losses), or add them up.")
+                              : note("Leave it out, or apply it only to what needs no gradient."));
         }
         case NoGraph::Why::NotDifferentiable:
-            return concat(note(kBecause, operation, " has no derivative", at),
+            return concat(note(kBecause, operation, " has no derivative", colon),
                           note("Compute the loss from the values before that step."));
         case NoGraph::Why::GradModeOff:
-            return concat(note(kBecause, operation, " ran while recording was off", at),
+            return concat(note(kBecause, operation, " was not recorded", at),
                           note_at(reason->mode, "Recording was switched off at "),
                           note("Compute it while recording is on: outside that block, or under "
                                "torch.enable_grad()."));

@@ -32,15 +32,37 @@ struct NoGraph {
 
 // Marks a fresh tensor without history; a tensor that requires a gradient is left alone.
 void note_no_graph(TensorImpl& out, NoGraph::Why why, const char* operation);
-void share_no_graph(TensorImpl& out, NoGraph* reason);
+inline void share_no_graph(TensorImpl& out, NoGraph* reason) {
+    if ((out.flags & (kRequiresGrad | kNoGraph)) || out.accumulator) return;
+    reason->retain();
+    out.no_graph = reason;
+    out.flags |= kNoGraph;
+}
 inline void share_no_graph(TensorImpl& out, const TensorImpl& from) {
     if (from.flags & kNoGraph) share_no_graph(out, from.no_graph);
 }
 void forget_no_graph(TensorImpl& t);
 
-// Of an operation that was not recorded: its result, from its inputs.
-void note_unrecorded(TensorImpl& out, const TensorImpl* const* inputs, size_t count,
-                     bool differentiable, const char* operation);
+// Of an operation that was not recorded: its result, from its inputs; `input(i)` may be null.
+template <class Input>
+inline void note_unrecorded(TensorImpl& out, size_t count, Input input, bool differentiable,
+                            const char* operation) {
+    // What a backward pass computes without create_graph is not worth the time.
+    if ((out.flags & kRequiresGrad) || (t_state.in_backward && !t_state.grad_enabled)) return;
+    NoGraph* known = nullptr;
+    for (size_t i = 0; i < count; ++i) {
+        const TensorImpl* t = input(i);
+        if (!t) continue;
+        if (t->flags & kRequiresGrad) {
+            bool off = !t_state.grad_enabled && differentiable;
+            note_no_graph(out, off ? NoGraph::Why::GradModeOff : NoGraph::Why::NotDifferentiable,
+                          operation);
+            return;
+        }
+        if (!known && (t->flags & kNoGraph)) known = t->no_graph;
+    }
+    if (known) share_no_graph(out, known);
+}
 // Of an in-place change that was not recorded: `source` was written into `changed`, and with it
 // into what that is a view of.
 inline constexpr uint16_t kMayExplain = kRequiresGrad | kNoGraph;

@@ -64,7 +64,10 @@ std::string Node::described() const {
 }
 
 void release_history(TensorImpl& impl) {
-    forget_no_graph(impl);
+    if (impl.flags & kNoGraph) {
+        forget_no_graph(impl);
+        if (!impl.grad_fn && !impl.grad && !impl.extra) return;
+    }
     // Detached first: what dies below may look at this tensor.
     Node* grad_fn = impl.grad_fn;
     TensorImpl* grad = impl.grad;

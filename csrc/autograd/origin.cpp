@@ -9,7 +9,7 @@ std::string describe_origin(const TensorImpl& t) {
     const Storage& storage = *t.storage;
     std::string line = describe_line(storage.changed);
     if (line.empty()) return line;
-    return concat(storage.version ? "changed at " : "made at ", line);
+    return concat(storage.version ? "last changed at " : "made at ", line);
 }
 
 std::string operation_of(const Node& node) {

@@ -94,12 +94,14 @@ void Saved::fail_changed(Node& owner) const {
 }
 
 void Saved::refuse_inference() {
-    fail(ErrorKind::Runtime,
-         "Inference tensors cannot be saved for backward. Please do not use Tensors created in "
-         "inference mode in computation tracked by autograd. To work around this, you can make a "
-         "clone to get a normal tensor and use it in autograd, or use `torch.no_grad()` instead "
-         "of `torch.inference_mode()`.",
-         note("A tensor made under torch.inference_mode() is an operand here: use a clone() of it."));
+    fail(
+        ErrorKind::Runtime,
+        "Inference tensors cannot be saved for backward. Please do not use Tensors created in "
+        "inference mode in computation tracked by autograd. To work around this, you can make a "
+        "clone to get a normal tensor and use it in autograd, or use `torch.no_grad()` instead "
+        "of `torch.inference_mode()`.",
+        note(
+            "A tensor made under torch.inference_mode() is an operand here: use a clone() of it."));
 }
 
 }  // namespace chainrule

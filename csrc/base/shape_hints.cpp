@@ -103,8 +103,26 @@ std::string hint_features(const Dims& input, int64_t features) {
                         input.size() - 1, ")?");
         }
     }
-    return note("Give it an input of ", features, " features, or a layer of in_features=",
-                input.back(), ".");
+    return note("Give it an input of ", features,
+                " features, or a layer of in_features=", input.back(), ".");
+}
+
+std::string hint_same_shape(const Dims& a, const Dims& b, const char* name_a, const char* name_b) {
+    bool a_larger = a.size() > b.size();
+    const Dims &large = a_larger ? a : b, &small = a_larger ? b : a;
+    for (size_t i = large.size(); large.size() == small.size() + 1 && i-- > 0;) {
+        Dims less = large;
+        less.erase(i);
+        if (large[i] != 1 || less != small) continue;
+        return note("Did you mean ", a_larger ? name_a : name_b, ".squeeze(", i, "), of shape ",
+                    to_string(small), ", or ", a_larger ? name_b : name_a, ".unsqueeze(", i,
+                    "), of shape ", to_string(large), "?");
+    }
+    if (product(a) == product(b)) {
+        return note("They have equally many elements: did you mean ", name_b, ".reshape(", name_a,
+                    ".shape)?");
+    }
+    return "";
 }
 
 void fail_broadcast(const Dims& a, const Dims& b, const std::string& operands) {

@@ -14,6 +14,9 @@ std::string hint_product(const Dims& a, const Dims& b, const char* name_a, const
 // For an input whose last dimension is not the number of features of a linear layer.
 std::string hint_features(const Dims& input, int64_t features);
 
+// For two tensors that must be of one shape.
+std::string hint_same_shape(const Dims& a, const Dims& b, const char* name_a, const char* name_b);
+
 // The error of broadcasting, in torch's words. `operands`: further lines that show both.
 [[noreturn]] void fail_broadcast(const Dims& a, const Dims& b, const std::string& operands);
 

@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "base/message.h"
 #include "bind/dtype_object.h"
 #include "bind/tensor_object.h"
 
@@ -341,6 +342,21 @@ void refuse_element(PyObject* list, Py_ssize_t position) {
               " in argument ", position, ", but got ", type_word(element));
     }
 }
+std::string note_signature(const Signature& s) { return note("Signature: ", s.name, s.text); }
+
+// How to make a tensor of what was given in its place.
+std::string note_conversion(const ParamSpec& p, PyObject* given) {
+    if (p.type != ParamType::Tensor) return "";
+    if (PyList_Check(given) || PyTuple_Check(given)) {
+        return note("Make a tensor of the ", type_word(given),
+                    ": torch.tensor(numbers), or torch.stack(tensors).");
+    }
+    if (type_word(given) == "numpy.ndarray") {
+        return note("Make a tensor of the array: torch.from_numpy(array), without a copy.");
+    }
+    return "";
+}
+
 }  // namespace
 
 PyObject* no_match(std::initializer_list<const Signature*> signatures, PyObject* self,
@@ -372,13 +388,13 @@ PyObject* no_match(std::initializer_list<const Signature*> signatures, PyObject*
                 if (p.type == ParamType::TensorList) refuse_element(args[i], i);
                 fail(ErrorKind::Type, name, "(): argument '",
                      param_name(first + static_cast<int>(i)), "' (position ", i + 1, ") must be ",
-                     type_title(p.type), ", not ", type_word(args[i]), ". Signature: ", name,
-                     s.text);
+                     type_title(p.type), ", not ", type_word(args[i]), note_conversion(p, args[i]),
+                     note_signature(s));
             }
         }
         check(nargs <= positional, ErrorKind::Type, name, "() takes ", positional,
               positional == 1 ? " positional argument but " : " positional arguments but ", nargs,
-              nargs == 1 ? " was given" : " were given", ". Signature: ", name, s.text);
+              nargs == 1 ? " was given" : " were given", note_signature(s));
         for (Py_ssize_t k = 0; k < keywords; ++k) {
             PyObject* keyword = PyTuple_GET_ITEM(kwnames, k);
             bool known = equals(keyword, "out");
@@ -388,12 +404,12 @@ PyObject* no_match(std::initializer_list<const Signature*> signatures, PyObject*
                 if (!fits_type(args[nargs + k], s.params[i].type)) {
                     fail(ErrorKind::Type, name, "(): argument '", param_name(i), "' must be ",
                          type_title(s.params[i].type), ", not ", type_word(args[nargs + k]),
-                         ". Signature: ", name, s.text);
+                         note_conversion(s.params[i], args[nargs + k]), note_signature(s));
                 }
             }
             const char* key = PyUnicode_AsUTF8(keyword);
             check(known, ErrorKind::Type, name, "() got an unexpected keyword argument '",
-                  key ? key : "?", "'. Signature: ", name, s.text);
+                  key ? key : "?", "'", note_signature(s));
         }
         for (int i = first; i < s.count; ++i) {
             if (s.params[i].has_default || i < first + nargs) continue;
@@ -402,7 +418,7 @@ PyObject* no_match(std::initializer_list<const Signature*> signatures, PyObject*
                 given |= names_param(PyTuple_GET_ITEM(kwnames, k), s.params[i].name);
             }
             check(given, ErrorKind::Type, name, "() missing 1 required positional arguments: \"",
-                  param_name(i), "\". Signature: ", name, s.text);
+                  param_name(i), "\"", note_signature(s));
         }
     }
     std::string wanted;

@@ -103,10 +103,10 @@ Edge edge_from(PyObject* object) {
 
 [[noreturn]] void refuse_constant(PyObject* input, size_t position) {
     const TensorImpl& t = *impl_of(input);
-    fail(ErrorKind::Runtime, "One of the differentiated Tensors does not require grad",
-         note("It is input ", position, ", of shape ", to_string(Dims(t.sizes(), t.ndim)), "."),
-         no_graph_of(t) ? why_no_graph(t)
-                        : note("Set requires_grad=True on it before it is used."));
+    fail(
+        ErrorKind::Runtime, "One of the differentiated Tensors does not require grad",
+        note("It is input ", position, ", of shape ", to_string(Dims(t.sizes(), t.ndim)), "."),
+        no_graph_of(t) ? why_no_graph(t) : note("Set requires_grad=True on it before it is used."));
 }
 
 [[noreturn]] void refuse_unused(PyObject* input, Node* node, size_t position) {
@@ -114,12 +114,12 @@ Edge edge_from(PyObject* object) {
     if (node->is_accumulate_grad()) {
         const TensorImpl& t = *impl_of(input);
         // Only the question itself holds the node of a leaf that nothing was computed from.
-        what = concat("Input ", position, " is a leaf of shape ",
-                      to_string(Dims(t.sizes(), t.ndim)),
-                      node->refcount() == 1
-                          ? ": no recorded operation that is still alive uses it."
-                          : ": other recorded operations use it, but the outputs do not depend "
-                            "on it.");
+        what =
+            concat("Input ", position, " is a leaf of shape ", to_string(Dims(t.sizes(), t.ndim)),
+                   node->refcount() == 1
+                       ? ": no recorded operation that is still alive uses it."
+                       : ": other recorded operations use it, but the outputs do not depend "
+                         "on it.");
     } else {
         what = concat("Input ", position, " is the result of ", node->described());
     }

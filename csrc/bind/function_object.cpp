@@ -315,7 +315,8 @@ PyRef connect_output(Call& call, PyObject* output, uint32_t index, bool record) 
         set_history(*t, node, index);
         track(seen.get());
     } else if (record) {
-        note_no_graph(*t, NoGraph::Why::NotDifferentiable, "this output of a custom Function");
+        note_no_graph(*t, NoGraph::Why::NotDifferentiable,
+                      "an output that a custom Function marked as non-differentiable");
     }
     return seen;
 }

@@ -252,8 +252,7 @@ PyObject* add_tensor_hook(PyObject* tensor, PyObject* callable) {
     check_callable(callable, "a tensor hook");
     TensorImpl& impl = *impl_of(tensor);
     check(requires_grad(impl), ErrorKind::Runtime,
-          "cannot register a hook on a tensor that doesn't require gradient",
-          why_no_graph(impl));
+          "cannot register a hook on a tensor that doesn't require gradient", why_no_graph(impl));
     auto hook = std::make_shared<PythonTensorHook>(callable);
     hook->id = next_hook_id();
     track(tensor);

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "autograd/history.h"
+#include "base/message.h"
 #include "bind/arguments.h"
 #include "bind/buffer.h"
 #include "bind/creation.h"
@@ -20,9 +21,14 @@ namespace chainrule::bind {
 
 namespace {
 
+std::string note_range(int64_t size) {
+    if (size == 0) return note("That dimension is empty.");
+    return note("Valid are 0 to ", size - 1, ", or ", -size, " to -1 from the end.");
+}
+
 [[noreturn]] void fail_bounds(int64_t index, int64_t dim, int64_t size) {
     fail(ErrorKind::Index, "index ", index, " is out of bounds for dimension ", dim, " with size ",
-         size);
+         size, note_range(size));
 }
 
 // A tensor under basic indexing. Without history and tangents it is a mere geometry, which becomes
@@ -100,6 +106,9 @@ public:
         if (!plain_) return changed_ ? tensor_ : ops::_alias(tensor_);
         Tensor out = memory();
         set_view(*out, *origin_);
+        if (origin_->flags & kMayExplain) {
+            note_unrecorded(*out, 1, [&](size_t) { return origin_; }, true, "indexing");
+        }
         return out;
     }
     // The same memory for the kernels, unknown to the graph.
@@ -227,7 +236,8 @@ void apply_tuple(Cursor& cursor, Advanced& advanced, PyObject* const* parts, Py_
         taken += dims_of(item);
     }
     int64_t ndim = cursor.ndim();
-    check(taken <= ndim, ErrorKind::Index, "too many indices for tensor of dimension ", ndim);
+    check(taken <= ndim, ErrorKind::Index, "too many indices for tensor of dimension ", ndim,
+          note("There are ", taken, " indices for a tensor with ", ndim, " dimensions."));
     int64_t dim = 0, named = 0;
     for (PyObject* item : items) {
         int64_t index;

@@ -1,4 +1,5 @@
 #include "autograd/history.h"
+#include "base/message.h"
 #include "bind/generated_support.h"
 #include "bind/hooks.h"
 
@@ -158,8 +159,9 @@ PyObject* slot_matmul(PyObject* a, PyObject* b) {
 
 Scalar one_element(PyObject* self) {
     check(impl_of(self)->numel == 1, ErrorKind::Value,
-          "only one element tensors can be converted to Python scalars, and this one has shape ",
-          to_string(tensor_of(self).shape()));
+          "only one element tensors can be converted to Python scalars",
+          note("This one has shape ", to_string(tensor_of(self).shape()),
+               ": reduce it, index one element, or use .tolist()."));
     return tensor_of(self).item();
 }
 PyObject* slot_float(PyObject* self) {
@@ -182,9 +184,9 @@ int slot_bool(PyObject* self) {
     return guarded_int([&]() -> int {
         int64_t n = impl_of(self)->numel;
         check(n <= 1, ErrorKind::Runtime,
-              "Boolean value of Tensor with more than one value is "
-              "ambiguous (it has ",
-              n, "); use .any() or .all()");
+              "Boolean value of Tensor with more than one value is ambiguous",
+              note("This one has shape ", to_string(tensor_of(self).shape()),
+                   ": use .any() or .all(), and torch.where to choose element by element."));
         check(n == 1, ErrorKind::Runtime, "Boolean value of Tensor with no values is ambiguous");
         return tensor_of(self).item().as_bool();
     });

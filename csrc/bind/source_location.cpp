@@ -134,6 +134,7 @@ void init_location(PyObject* module) {
     g_interpreter_lock = {unlock, lock};
     chainrule_set_internal_code(is_internal);
     add_functions(module, functions);
+    init_messages(module);
 }
 
 }  // namespace chainrule::bind

@@ -3,9 +3,11 @@
 #include <algorithm>
 
 #include "base/interpreter_lock.h"
+#include "base/message.h"
 #include "forward.h"
 #include "forward/view.h"
 #include "tensor/convert.h"
+#include "tensor/origin.h"
 
 // Picking whole entries by index vectors: advanced indexing and the index_… operators.
 namespace chainrule::forward {
@@ -230,8 +232,10 @@ Tensor index_select(const Tensor& self, int64_t dim, const Tensor& index) {
     int64_t size = self.dim() ? self->sizes()[d] : 1;
     for (int64_t i = 0; i < dense.numel(); ++i) {
         int64_t v = dense.data<int64_t>()[i];
-        check(v >= 0 && v < size, ErrorKind::Index, "index out of range in self: index_select got ",
-              v, " for dimension ", d, " with size ", size);
+        check(v >= 0 && v < size, ErrorKind::Index, "index out of range in self",
+              note("Index ", v, " was asked of dimension ", d, ", of size ", size,
+                   ": valid are 0 to ", size - 1, "."),
+              note_shape("the indexed tensor (of an embedding, its weight)", *self));
     }
     if (d == 0 && self.dim() > 0) {
         Tensor flat = shifted_view(*dense, {dense.numel()}, {1}, 0);

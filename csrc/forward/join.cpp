@@ -1,10 +1,12 @@
 #include <algorithm>
 
 #include "base/interpreter_lock.h"
+#include "base/message.h"
 #include "base/parallel.h"
 #include "forward.h"
 #include "forward/view.h"
 #include "tensor/convert.h"
+#include "tensor/origin.h"
 
 // Tensors one after the other in fresh memory.
 namespace chainrule::forward {
@@ -85,7 +87,10 @@ Tensor stack(const std::vector<Tensor>& tensors, int64_t dim) {
     for (size_t i = 1; i < tensors.size(); ++i) {
         check(first->same_shape(*tensors[i]), ErrorKind::Runtime,
               "stack expects each tensor to be equal size, but got ", to_string(first.shape()),
-              " at entry 0 and ", to_string(tensors[i].shape()), " at entry ", i);
+              " at entry 0 and ", to_string(tensors[i].shape()), " at entry ", i,
+              note_shape("entry 0", *first), note_shape(concat("entry ", i).c_str(), *tensors[i]),
+              note("torch.cat joins tensors that differ in one dimension; to stack them, pad or "
+                   "reshape them to one shape."));
     }
     auto d = static_cast<size_t>(wrap_dim(dim, first.dim() + 1));
     Dims shape = first.shape();

@@ -132,8 +132,7 @@ void check_numeric(const Tensor& t, const char* kernel) {
           "'. Convert the tensors first, for example with .float()");
 }
 
-constexpr const char* kConvert =
-    "\n  Convert one of them, for example with .to(other.dtype).";
+constexpr const char* kConvert = "\n  Convert one of them, for example with .to(other.dtype).";
 
 std::string note_dtypes(const char* name_a, const Tensor& a, const char* name_b, const Tensor& b) {
     return concat(note_dtype(name_a, *a), note_dtype(name_b, *b),

@@ -2,10 +2,12 @@
 #include <limits>
 
 #include "base/interpreter_lock.h"
+#include "base/message.h"
 #include "base/parallel.h"
 #include "forward.h"
 #include "kernels/cpu/loss.h"
 #include "tensor/convert.h"
+#include "tensor/origin.h"
 
 // Losses with a reduction.
 namespace chainrule::forward {
@@ -148,14 +150,20 @@ Classes check_classes(const Dims& shape, const Tensor& target, const Tensor& wei
     check(n >= 1, ErrorKind::Value, "Expected 1 or more dimensions (got ", n, ")");
     check(target.dtype() == DType::Int64, ErrorKind::Runtime,
           "expected target dtype to be Long or Byte, but got ", dtype_title(target.dtype()),
-          ". Class indices are integers: convert with .long()");
+          note_shape("target", *target),
+          note("Class indices are integers: convert them with .long(). Probabilities of classes "
+               "have the shape of the input, ",
+               to_string(shape), "."));
     if (n == 1) {
         check(target.numel() == 1 && target.dim() <= 1, ErrorKind::Value,
               "For 1D input, 1D target must have size 1, but got target size: ", target.numel());
     } else {
         check(target.dim() > 0 && target->sizes()[0] == shape[0], ErrorKind::Value,
               "Expected input batch_size (", shape[0], ") to match target batch_size (",
-              target.dim() ? target->sizes()[0] : 1, ").");
+              target.dim() ? target->sizes()[0] : 1, ").", note("input: shape ", to_string(shape)),
+              note_shape("target", *target),
+              note("The first dimension counts the examples of both; the second of the input, the "
+                   "classes."));
     }
     const int64_t classes = shape[n == 1 ? 0 : 1];
     if (n == 2) {
@@ -183,7 +191,9 @@ Classes check_classes(const Dims& shape, const Tensor& target, const Tensor& wei
 
 int64_t checked_class(int64_t target, int64_t classes) {
     check(target >= 0 && target < classes, ErrorKind::Index, "Target ", target,
-          " is out of bounds.");
+          " is out of bounds.",
+          note("The input has ", classes, " classes: targets are 0 to ", classes - 1,
+               "; ignore_index names one to leave out."));
     return target;
 }
 

@@ -2,7 +2,10 @@
 
 #include <algorithm>
 
+#include "base/message.h"
+
 #include "forward.h"
+#include "tensor/origin.h"
 
 // Views that keep all elements: other shapes, other orders of dimensions.
 namespace chainrule::forward {
@@ -29,14 +32,18 @@ Dims inferred_shape(const Dims& shape, int64_t numel) {
     }
     if (unknown < 0) {
         check(known == numel, ErrorKind::Runtime, "shape ", quoted(shape),
-              " is invalid for input of size ", numel);
+              " is invalid for input of size ", numel,
+              note("That shape has ", known, known == 1 ? " element" : " elements",
+                   "; one of its sizes may be -1, which is then computed."));
         return shape;
     }
     check(known != 0 || numel != 0, ErrorKind::Runtime,
           "cannot reshape tensor of 0 elements into shape ", to_string(shape),
           " because the unspecified dimension size -1 can be any value and is ambiguous");
     check(known != 0 && numel % known == 0, ErrorKind::Runtime, "shape ", quoted(shape),
-          " is invalid for input of size ", numel);
+          " is invalid for input of size ", numel,
+          note("The sizes that are given have the product ", known, ", which does not divide ",
+               numel, "."));
     Dims out = shape;
     out[static_cast<size_t>(unknown)] = numel / known;
     return out;
@@ -92,9 +99,10 @@ Tensor view(const Tensor& self, const Dims& size) {
     std::optional<Dims> strides = view_strides(*self, shape);
     check(strides.has_value(), ErrorKind::Runtime,
           "view size is not compatible with input tensor's size and stride (at least one dimension "
-          "spans across two contiguous subspaces). Use .reshape(...) instead. (The shape ",
-          to_string(shape), " is asked of a tensor of shape ", to_string(self.shape()),
-          " and strides ", to_string(self.strides()), ")");
+          "spans across two contiguous subspaces). Use .reshape(...) instead.",
+          note_shape("the tensor", *self),
+          note("Its strides are ", to_string(self.strides()), ": shape ", to_string(shape),
+               " needs a copy, which reshape makes."));
     return shifted_view(*self, shape, *strides, 0);
 }
 

@@ -86,8 +86,8 @@ void check_broadcastable(const TensorImpl& self, const TensorImpl& src) {
     if (self.same_shape(src)) return;
     Dims common = broadcast_shapes(to, from);
     check(common == to, ErrorKind::Runtime, "output with shape ", to_string(to),
-          " doesn't match the broadcast shape ", to_string(common),
-          note_shape("destination", self), note_shape("source", src));
+          " doesn't match the broadcast shape ", to_string(common), note_shape("destination", self),
+          note_shape("source", src));
 }
 
 template <class T>

@@ -6,11 +6,11 @@ namespace chainrule {
 
 void note_results(const ObservedTensors& results, const ObservedTensors& inputs,
                   bool differentiable, const char* operation) {
-    std::vector<const TensorImpl*> list;
-    for (size_t i = 0; i < inputs.size(); ++i) list.push_back(inputs[i]);
+    auto input = [&](size_t i) { return inputs[i]; };
     for (size_t i = 0; i < results.size(); ++i) {
-        if (!results[i]) continue;
-        note_unrecorded(*results[i], list.data(), list.size(), differentiable, operation);
+        if (results[i]) {
+            note_unrecorded(*results[i], inputs.size(), input, differentiable, operation);
+        }
     }
 }
 

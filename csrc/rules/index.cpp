@@ -1,9 +1,11 @@
 #include "rules/index.h"
 
 #include "autograd/history.h"
+#include "base/message.h"
 #include "forward/index.h"
 #include "ops.h"
 #include "rules/assign.h"
+#include "tensor/origin.h"
 
 // Indexing made of other operators, and its in-place forms.
 namespace chainrule {
@@ -11,16 +13,17 @@ namespace chainrule {
 int64_t IndexList::add(const Tensor& of, int64_t dim, const Tensor& index) {
     if (index.dtype() == DType::Int64) {
         check(dim < of.dim(), ErrorKind::Index, "too many indices for tensor of dimension ",
-              of.dim());
+              of.dim(), note_shape("the tensor", *of));
         indices.push_back(index);
         dims.push_back(dim);
         return 1;
     }
     check(index.dtype() == DType::Bool, ErrorKind::Index,
-          "tensors used as indices must be long, int, byte or bool tensors, not torch.",
-          dtype_name(index.dtype()));
+          "tensors used as indices must be long, int, byte or bool tensors",
+          note_dtype("the index", *index), note("Convert it with .long()."));
     check(dim + index.dim() <= of.dim(), ErrorKind::Index,
-          "too many indices for tensor of dimension ", of.dim());
+          "too many indices for tensor of dimension ", of.dim(), note_shape("the tensor", *of),
+          note_shape("the mask", *index));
     for (int64_t d = 0; d < index.dim(); ++d) {
         check(index->sizes()[d] == of->sizes()[dim + d], ErrorKind::Index, "The shape of the mask ",
               to_string(index.shape()), " at index ", d,

@@ -1,4 +1,6 @@
+#include "base/shape_hints.h"
 #include "ops.h"
+#include "tensor/origin.h"
 
 // Softmax and losses made of other operators, and their derivative rules.
 namespace chainrule::composite {
@@ -241,7 +243,8 @@ Tensor binary_cross_entropy(const Tensor& self, const Tensor& target, const Tens
                             const std::string& reduction) {
     check(self->same_shape(*target), ErrorKind::Value, "Using a target size (torch.Size(",
           to_string(target.shape()), ")) that is different to the input size (torch.Size(",
-          to_string(self.shape()), ")) is deprecated. Please ensure they have the same size.");
+          to_string(self.shape()), ")) is deprecated. Please ensure they have the same size.",
+          hint_same_shape(self.shape(), target.shape(), "input", "target"));
     if (!weight) return ops::_binary_cross_entropy(self, target, reduction);
     return reduced(ops::mul(ops::_binary_cross_entropy(self, target, "none"), weight), reduction);
 }
@@ -251,7 +254,8 @@ Tensor binary_cross_entropy_with_logits(const Tensor& self, const Tensor& target
                                         const std::string& reduction) {
     check(self->same_shape(*target), ErrorKind::Value, "Target size (torch.Size(",
           to_string(target.shape()), ")) must be the same as input size (torch.Size(",
-          to_string(self.shape()), "))");
+          to_string(self.shape()), "))", note_shape("input", *self), note_shape("target", *target),
+          hint_same_shape(self.shape(), target.shape(), "input", "target"));
     if (!weight && !pos_weight) {
         return ops::_binary_cross_entropy_with_logits(self, target, reduction);
     }

@@ -388,13 +388,12 @@ Tensor pointwise(const PointwiseOp& op, const Operand* operands, const Scalar* p
         out = pointwise_general(op, operands, params, reuse);
     }
     if (flags & (kRequiresGrad | kView | kNoGraph)) {
-        if (t_state.grad_enabled && op.differentiable) {
+        if ((flags & (kRequiresGrad | kView)) && t_state.grad_enabled && op.differentiable) {
             record_pointwise(op, operands, params, out);
         }
         if (__builtin_expect(!(out->flags & kRequiresGrad), 0)) {
-            const TensorImpl* inputs[kMaxPointwiseInputs];
-            for (int i = 0; i < op.num_operands; ++i) inputs[i] = operands[i].tensor;
-            note_unrecorded(*out, inputs, op.num_operands, op.differentiable, op.name);
+            auto input = [&](size_t i) { return operands[i].tensor; };
+            note_unrecorded(*out, op.num_operands, input, op.differentiable, op.name);
         }
     }
     return out;

@@ -1,11 +1,28 @@
 #include <algorithm>
 
+#include "base/message.h"
 #include "ops.h"
+#include "tensor/origin.h"
 
 // Joining made of other operators.
 namespace chainrule::composite {
 
 using TensorList = std::vector<Tensor>;
+
+namespace {
+// Tensor `at` differs from tensor `model` in dimension k, and is joined in dimension d.
+[[noreturn]] void refuse_sizes(const TensorList& tensors, size_t model, size_t at, int64_t d,
+                               int64_t k) {
+    const Tensor &a = tensors[model], &b = tensors[at];
+    bool only_k = true;  // then k is the dimension to join in
+    for (int64_t i = 0; i < a.dim(); ++i) only_k &= i == k || a->sizes()[i] == b->sizes()[i];
+    fail(ErrorKind::Runtime, "Sizes of tensors must match except in dimension ", d,
+         ". Expected size ", a->sizes()[k], " but got size ", b->sizes()[k], " for tensor number ",
+         at, " in the list.", note_shape(concat("tensor ", model).c_str(), *a),
+         note_shape(concat("tensor ", at).c_str(), *b),
+         only_k ? note("They differ in dimension ", k, " only: did you mean dim=", k, "?") : "");
+}
+}  // namespace
 
 Tensor cat(const TensorList& tensors, int64_t dim) {
     check(!tensors.empty(), ErrorKind::Value, "torch.cat(): expected a non-empty list of Tensors");
@@ -31,10 +48,9 @@ Tensor cat(const TensorList& tensors, int64_t dim) {
         check(t.dim() == model->dim(), ErrorKind::Runtime,
               "Tensors must have same number of dimensions: got ", model->dim(), " and ", t.dim());
         for (int64_t k = 0; k < t.dim(); ++k) {
-            check(k == d || t->sizes()[k] == (*model)->sizes()[k], ErrorKind::Runtime,
-                  "Sizes of tensors must match except in dimension ", d, ". Expected size ",
-                  (*model)->sizes()[k], " but got size ", t->sizes()[k], " for tensor number ", i,
-                  " in the list.");
+            if (k != d && t->sizes()[k] != (*model)->sizes()[k]) {
+                refuse_sizes(tensors, static_cast<size_t>(model - tensors.data()), i, d, k);
+            }
         }
         sizes.push_back(t->sizes()[d]);
         if (skips) kept.push_back(t);

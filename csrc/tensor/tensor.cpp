@@ -4,6 +4,7 @@
 #include <new>
 
 #include "base/freelist.h"
+#include "base/message.h"
 
 namespace chainrule {
 
@@ -132,8 +133,10 @@ Tensor Tensor::view_of(const TensorImpl& like, const Dims& shape, const Dims& st
 
 Scalar Tensor::item() const {
     check(numel() == 1, ErrorKind::Runtime, "a Tensor with ", numel(),
-          " elements cannot be converted to Scalar. Its shape is ", to_string(shape()),
-          "; reduce it (sum, mean, …) or index one element");
+          " elements cannot be converted to Scalar",
+          note("Its shape is ", to_string(shape()),
+               ": reduce it, for example with .sum() or .mean(), index one element, or use "
+               ".tolist()."));
     return dispatch(dtype(), [&](auto zero) -> Scalar {
         using T = decltype(zero);
         T value = *data<T>();

@@ -7,6 +7,7 @@ from collections import OrderedDict, namedtuple
 
 import chainrule
 from chainrule import _C
+from chainrule.nn.modules import _messages
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -143,6 +144,7 @@ def load(module: Any, state_dict: Any, strict: bool, assign: bool) -> _Incompati
             names = ", ".join(f'"{key}"' for key in missing)
             problems.insert(0, f"Missing key(s) in state_dict: {names}. ")
     if problems:
+        problems += _messages.state_advice(missing, unexpected, problems)
         listed = "\n\t".join(problems)
         raise RuntimeError(
             f"Error(s) in loading state_dict for {type(module).__name__}:\n\t{listed}"

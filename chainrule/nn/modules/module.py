@@ -6,7 +6,7 @@ import warnings
 from collections import OrderedDict
 
 from chainrule import _C
-from chainrule.nn.modules import _hooks, _state
+from chainrule.nn.modules import _hooks, _messages, _state
 from chainrule.nn.modules._conversion import Conversions
 from chainrule.nn.modules._hooks import (
     register_module_buffer_registration_hook,
@@ -137,6 +137,7 @@ class Module(Conversions, _Base):  # type: ignore[misc]
         """Compute the module's output; every subclass defines it."""
         raise NotImplementedError(
             f'Module [{type(self).__name__}] is missing the required "forward" function'
+            + _messages.similar_method(type(self))
         )
 
     # ------------------------------------------------------------------ registering
@@ -149,7 +150,7 @@ class Module(Conversions, _Base):  # type: ignore[misc]
         """
         parameters = self.__dict__.get("_parameters")
         if parameters is None:
-            raise AttributeError("cannot assign parameter before Module.__init__() call")
+            raise _messages.before_init("parameter", self)
         self._check_name("parameter", name, parameters)
         if param is not None:
             if not isinstance(param, Parameter):
@@ -176,7 +177,7 @@ class Module(Conversions, _Base):  # type: ignore[misc]
         """
         buffers = self.__dict__.get("_buffers")
         if buffers is None:
-            raise AttributeError("cannot assign buffer before Module.__init__() call")
+            raise _messages.before_init("buffer", self)
         self._check_name("buffer", name, buffers)
         if tensor is not None and not isinstance(tensor, _C.Tensor):
             raise TypeError(
@@ -236,7 +237,7 @@ class Module(Conversions, _Base):  # type: ignore[misc]
         parameters = own.get("_parameters")
         if isinstance(value, Parameter):
             if parameters is None:
-                raise AttributeError("cannot assign parameters before Module.__init__() call")
+                raise _messages.before_init("parameters", self)
             self._forget(name, "_parameters")
             self.register_parameter(name, value)
         elif parameters is not None and name in parameters:
@@ -248,7 +249,7 @@ class Module(Conversions, _Base):  # type: ignore[misc]
             self.register_parameter(name, None)
         elif isinstance(value, Module):
             if parameters is None:
-                raise AttributeError("cannot assign module before Module.__init__() call")
+                raise _messages.before_init("module", self)
             self._forget(name, "_modules")
             own["_modules"][name] = _hooks.run_registration_hooks(
                 _hooks.module_registration, self, name, value

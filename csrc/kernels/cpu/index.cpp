@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/message.h"
 #include "base/parallel.h"
 
 namespace chainrule::cpu {
@@ -46,7 +47,8 @@ int64_t row_grain(const Blocks& b) {
 }  // namespace
 
 void fail_index(int64_t index, int64_t dim, int64_t size, ErrorKind kind) {
-    fail(kind, "index ", index, " is out of bounds for dimension ", dim, " with size ", size);
+    fail(kind, "index ", index, " is out of bounds for dimension ", dim, " with size ", size,
+         size ? note("Valid are 0 to ", size - 1, ".") : note("That dimension is empty."));
 }
 
 void gather_blocks(char* to, const char* from, const Blocks& b, size_t item) {

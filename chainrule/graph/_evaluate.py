@@ -21,7 +21,7 @@ __all__ = ["evaluate"]
 _UNARY = frozenset((
     "abs", "acos", "acosh", "asin", "asinh", "atan", "atanh", "ceil", "cos", "cosh", "erf", "erfc",
     "exp", "exp2", "expm1", "floor", "log", "log10", "log1p", "log2", "neg", "reciprocal", "relu",
-    "round", "rsqrt", "sigmoid", "sign", "sin", "sinh", "sqrt", "square", "t", "tan", "tanh",
+    "rsqrt", "sigmoid", "sign", "sin", "sinh", "sqrt", "square", "t", "tan", "tanh",
     "trunc",
 ))
 # Functions of two tensors (or a tensor and a number) and nothing else.

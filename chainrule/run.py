@@ -10,17 +10,26 @@ from types import ModuleType, TracebackType
 from typing import Any, NoReturn
 
 from chainrule._alias import install
+from chainrule._inspection import BadOption, Inspection, take_options
 
 __all__ = ["main", "run_command", "run_module", "run_script"]
 
 USAGE = """\
-usage: chainrule run script.py [arguments]
-       chainrule run -m module [arguments]
-       chainrule run -c command [arguments]
+usage: chainrule run [options] script.py [arguments]
+       chainrule run [options] -m module [arguments]
+       chainrule run [options] -c command [arguments]
 
 Runs a PyTorch program unchanged, with Chainrule as its torch; "-" reads it from standard input.
 Arguments, exit status and tracebacks are those of `python script.py`.
+
+  --graph FILE     at the end, draw the graph of the last backward pass: .html .svg .txt .dot .json
+                   (may also follow the script; arguments after "--" are the script's own)
+  --profile FILE   at the end, write where the time went: .html, or .json for other trace viewers
+  --anomaly        stop where the first NaN or infinity appears, forward or backward
+  --watch-memory   at the end, name the lines whose memory grew from step to step
 """
+
+_inspection: Inspection | None = None
 
 
 def main(arguments: list[str]) -> None:
@@ -29,8 +38,14 @@ def main(arguments: list[str]) -> None:
     Raises:
         SystemExit: what the program raises; status 2 where ``arguments`` name no program.
     """
+    global _inspection
+    try:
+        options, arguments = take_options(arguments)
+    except BadOption as error:
+        _refuse(f"chainrule run: {error}\n{USAGE}")
     if not arguments:
         _refuse(USAGE)
+    _inspection = Inspection(options) if options else None
     first, rest = arguments[0], arguments[1:]
     if first in ("-h", "--help"):
         sys.stdout.write(USAGE)
@@ -132,7 +147,11 @@ def _execute(program: Callable[[], Any]) -> None:
     its own business.
     """
     try:
-        program()
+        if _inspection is None:
+            program()
+        else:
+            with _inspection:
+                program()
     except SystemExit:
         raise
     except BaseException:

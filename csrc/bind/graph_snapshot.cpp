@@ -9,6 +9,7 @@
 #include "bind/dtype_object.h"
 #include "bind/modules.h"
 #include "bind/node_object.h"
+#include "bind/source_line.h"
 #include "bind/tensor_object.h"
 
 // A recorded graph as columns of plain Python values: what chainrule.graph is built on. Facts that
@@ -103,13 +104,13 @@ public:
     // (code object, byte offset of the instruction, line)
     int64_t site_of(const SourceLocation& where) {
         if (!where.code) return -1;
-        auto [at, fresh] =
-            site_index_.emplace(std::pair{where.code, where.instruction}, size(sites));
-        if (fresh) {
-            auto* code = static_cast<PyCodeObject*>(where.code);
-            append(sites, Py_BuildValue("(Oii)", code, where.instruction,
-                                        PyCode_Addr2Line(code, where.instruction)));
-        }
+        auto [at, fresh] = site_index_.emplace(std::pair{where.code, where.instruction}, -1);
+        if (!fresh) return at->second;
+        auto* code = static_cast<PyCodeObject*>(where.code);
+        int offset = chainrule_settled_offset(code, where.instruction);
+        if (offset != where.instruction) return at->second = site_of({where.code, offset});
+        at->second = size(sites);
+        append(sites, Py_BuildValue("(Oii)", code, offset, PyCode_Addr2Line(code, offset)));
         return at->second;
     }
 

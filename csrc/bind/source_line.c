@@ -76,6 +76,28 @@ int chainrule_current_location(PyObject** code_borrowed, int* lasti_bytes) {
     return 1;
 }
 
+#if PY_VERSION_HEX < 0x030C0000
+#include <opcode.h>
+#endif
+
+int chainrule_settled_offset(PyCodeObject* code, int offset) {
+#if PY_VERSION_HEX < 0x030C0000
+    PyObject* bytes = PyCode_GetCode(code);
+    if (!bytes) {
+        PyErr_Clear();
+        return offset;
+    }
+    /* The instruction and its one cache entry. */
+    enum { SIZE = 2 * sizeof(_Py_CODEUNIT) };
+    const int known = offset >= 0 && offset < PyBytes_GET_SIZE(bytes);
+    if (known && (unsigned char)PyBytes_AS_STRING(bytes)[offset] == PRECALL) offset += SIZE;
+    Py_DECREF(bytes);
+#else
+    (void)code;
+#endif
+    return offset;
+}
+
 #if PY_VERSION_HEX < 0x030E0000
 #include <opcode.h>
 

@@ -20,6 +20,10 @@ void chainrule_set_internal_code(chainrule_is_internal predicate);
    nothing, creates no frame object, raises nothing. */
 int chainrule_current_location(PyObject** code_borrowed, int* lasti_bytes);
 
+/* The offset that stands for a call in every run of it: Python 3.11 runs a call at its PRECALL or,
+   before it is specialised, at the CALL that follows; this gives the latter. */
+int chainrule_settled_offset(PyCodeObject* code, int offset);
+
 /* Non-zero when the innermost Python frame is at a call or binary operation and holds `object` on
    its value stack but in no local variable. With a reference count of one: a temporary that the
    running instruction consumes. */

@@ -332,3 +332,15 @@ def test_the_example_tool_is_short_and_finds_the_fading_gradient(capsys):
     source = inspect.getsource(namespace["gradient_flow"])
     assert len(source.splitlines()) <= 20
     assert source in (path.parents[1] / "docs" / "graph.md").read_text()
+
+
+def test_one_place_in_the_source_is_one_place_however_often_it_runs():
+    def cube(x):
+        y = x.pow(3)
+        return y
+
+    x = torch.ones(2, requires_grad=True)
+    nodes = [Graph(cube(x)).roots[0] for _ in range(100)]
+    assert {node.variable for node in nodes} == {"y"}
+    assert {node.location.expression for node in nodes} == {"x.pow(3)"}
+    assert len({node.location for node in nodes}) == 1

@@ -80,6 +80,8 @@ lint: $(VENV)/.group-lint ## Check style, types, layers and file lengths
 	find csrc -name '*.h' -o -name '*.cpp' -o -name '*.c' | xargs $(BIN)/clang-format --dry-run -Werror
 	$(BIN)/python tools/check_layers.py
 	$(BIN)/python tools/check_length.py
+	@if command -v npm >/dev/null; then cd viewer && npm run --silent check; \
+	    else echo "no npm: viewer/ was not checked"; fi
 
 format: $(VENV)/.group-lint ## Rewrite the sources in the project's style
 	$(BIN)/ruff check --fix .
@@ -118,4 +120,4 @@ bench: install $(VENV)/.group-test $(VENV)/.group-torch ## Measure side by side 
 
 clean: ## Remove all that was built, the virtual environment included
 	rm -rf $(BUILD) $(BUILD).lock $(SANITIZE_BUILD) dist $(VENV)
-	rm -rf chainrule/_C*.so chainrule/_C*.pyi .pytest_cache .mypy_cache .ruff_cache
+	rm -rf chainrule/_C*.so chainrule/_C*.pyi chainrule/viewer/static viewer/node_modules .pytest_cache .mypy_cache .ruff_cache

@@ -1,5 +1,6 @@
-# Run at build time: copies viewer/ into the build folder, fetches the locked packages there and
-# bundles. PLACE, if given, gets a copy of the result. REQUIRED=ON makes a failure stop the build.
+# Run at build time: fetches the locked packages of viewer/ into viewer/node_modules, where the tests
+# find them too, and bundles into OUT. PLACE, if given, gets a copy of the result. REQUIRED=ON makes a
+# failure stop the build.
 function(give_up reason)
     if(REQUIRED STREQUAL "ON")
         message(FATAL_ERROR "${reason}")
@@ -7,34 +8,32 @@ function(give_up reason)
     message(WARNING "${reason}\nSaved pages will have their plain form.")
 endfunction()
 
-file(MAKE_DIRECTORY "${WORK}")
+# What was fetched is known by the lock file it was fetched for.
 file(SHA256 "${SOURCE}/package-lock.json" wanted)
+set(note "${SOURCE}/node_modules/.fetched")
 set(fetched "")
-if(EXISTS "${WORK}/fetched.txt")
-    file(READ "${WORK}/fetched.txt" fetched)
+if(EXISTS "${note}")
+    file(READ "${note}" fetched)
 endif()
-file(COPY "${SOURCE}/package.json" "${SOURCE}/package-lock.json" "${SOURCE}/build.mjs"
-    DESTINATION "${WORK}")
-file(REMOVE_RECURSE "${WORK}/src")
-file(COPY "${SOURCE}/src" DESTINATION "${WORK}")
-
 if(NOT fetched STREQUAL wanted)
     execute_process(
         COMMAND "${NPM}" ci --ignore-scripts --no-audit --no-fund --loglevel=error
-        WORKING_DIRECTORY "${WORK}" RESULT_VARIABLE status)
+        WORKING_DIRECTORY "${SOURCE}" RESULT_VARIABLE status)
     if(NOT status EQUAL 0)
         give_up("npm could not fetch the packages of the interactive page (status ${status}).")
         return()
     endif()
-    file(WRITE "${WORK}/fetched.txt" "${wanted}")
+    file(WRITE "${note}" "${wanted}")
 endif()
+
+file(RELATIVE_PATH out "${SOURCE}" "${OUT}")
 execute_process(
-    COMMAND "${NODE}" build.mjs static
-    WORKING_DIRECTORY "${WORK}" RESULT_VARIABLE status)
+    COMMAND "${NODE}" build.mjs "${out}"
+    WORKING_DIRECTORY "${SOURCE}" RESULT_VARIABLE status)
 if(NOT status EQUAL 0)
     give_up("The interactive page could not be bundled (status ${status}).")
     return()
 endif()
 if(PLACE)
-    file(COPY "${WORK}/static/page.js" "${WORK}/static/page.css" DESTINATION "${PLACE}")
+    file(COPY "${OUT}/page.js" "${OUT}/page.css" DESTINATION "${PLACE}")
 endif()

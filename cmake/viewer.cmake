@@ -20,16 +20,16 @@ function(chainrule_add_viewer)
     endif()
 
     set(source "${CMAKE_CURRENT_SOURCE_DIR}/viewer")
-    set(work "${CMAKE_CURRENT_BINARY_DIR}/viewer")
+    set(out "${CMAKE_CURRENT_BINARY_DIR}/viewer")
     file(GLOB_RECURSE sources CONFIGURE_DEPENDS "${source}/src/*")
-    set(stamp "${work}/built.stamp")
+    set(stamp "${out}/built.stamp")
     set(place "")
     if(CHAINRULE_INPLACE)
         set(place "${CMAKE_CURRENT_SOURCE_DIR}/chainrule/viewer/static")
     endif()
     add_custom_command(
         OUTPUT "${stamp}"
-        COMMAND ${CMAKE_COMMAND} -DSOURCE=${source} -DWORK=${work} -DPLACE=${place}
+        COMMAND ${CMAKE_COMMAND} -DSOURCE=${source} -DOUT=${out} -DPLACE=${place}
             -DNODE=${CHAINRULE_NODE} -DNPM=${CHAINRULE_NPM} -DREQUIRED=${CHAINRULE_VIEWER}
             -P "${CMAKE_CURRENT_SOURCE_DIR}/cmake/bundle_viewer.cmake"
         COMMAND ${CMAKE_COMMAND} -E touch "${stamp}"
@@ -38,6 +38,6 @@ function(chainrule_add_viewer)
         COMMENT "Bundling the interactive page"
         VERBATIM)
     add_custom_target(chainrule_viewer ALL DEPENDS "${stamp}")
-    install(FILES "${work}/static/page.js" "${work}/static/page.css"
+    install(FILES "${out}/page.js" "${out}/page.css"
         DESTINATION chainrule/viewer/static OPTIONAL)
 endfunction()

@@ -15,11 +15,11 @@ import sys
 import warnings
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+ROOT = Path(__file__).resolve().parents[1]
+sys.path += [str(ROOT), str(ROOT / "tests")]  # last: an installed chainrule is the one to run
 
-from tests.errors.case import Case, Outcome, first_sentence, run
-from tests.errors.cases import CASES, CHAPTERS
-from tools.sources import ROOT
+from errors.case import Case, Outcome, first_sentence, run  # type: ignore  # noqa: E402
+from errors.cases import CASES, CHAPTERS  # type: ignore  # noqa: E402
 
 PAGE = ROOT / "docs" / "errors.md"
 RECORDED = ROOT / "tests" / "errors" / "torch_messages.json"
@@ -79,7 +79,6 @@ def plain(message: str) -> str:
 def page() -> str:
     """The text of the page."""
     import chainrule
-    import chainrule.nn.functional
 
     version, theirs = recorded()
     ours = {case.name: run(case, chainrule) for case in CASES}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tests.errors import cases_changes, cases_graph, cases_modules, cases_shapes
-from tests.errors.case import Case
+from errors import cases_changes, cases_graph, cases_modules, cases_shapes
+from errors.case import Case
 
 CHAPTERS: dict[str, tuple[Case, ...]] = {
     "No graph, or no longer": cases_graph.CASES,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.errors.case import Case
+from errors.case import Case
 
 MODIFIED = (
     "one of the variables needed for gradient computation has been modified by an inplace "

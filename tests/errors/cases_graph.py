@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.errors.case import Case
+from errors.case import Case
 
 CASES = (
     Case(

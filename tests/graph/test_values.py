@@ -138,7 +138,7 @@ def test_gradients_of_networks_are_those_of_backward(make):
 
 
 def test_gradients_come_in_the_engines_order():
-    loss, model = transformer_loss(2)
+    loss, _ = transformer_loss(2)
     graph = Graph(loss)
     _, order = gradients(graph)
     ran = []
@@ -221,7 +221,7 @@ def test_several_outputs():
     assert graph.find(x).gradient.tolist() == [2.0, 2.0, 7.0, 7.0]
     assert graph.find(first).gradient.tolist() == [2.0, 2.0]
     assert graph.find(first).value.tolist() == [3.0, 1.0]
-    values, places = x.sort()
+    values, _ = x.sort()
     graph = Graph(values[:1] * 3)
     graph.gradients()
     assert graph.find(x).gradient.tolist() == [0.0, 3.0, 0.0, 0.0]

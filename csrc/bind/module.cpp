@@ -75,6 +75,7 @@ void init_all(PyObject* module) {
     init_function(module);
     init_module_base(module);
     init_optim(module);
+    init_memory(module);
     init_profiler(module);
     init_return_types(module);
     add_functions(module, functions);

@@ -17,6 +17,7 @@ void init_function(PyObject* module);
 void init_module_base(PyObject* module);
 void init_optim(PyObject* module);
 void init_interchange(PyObject* module);
+void init_memory(PyObject* module);
 void init_profiler(PyObject* module);
 
 }  // namespace chainrule::bind

@@ -8,16 +8,17 @@ from array import array
 from itertools import accumulate, compress
 from math import isfinite
 
-from chainrule.graph._columns import CONSTANT
+from chainrule.graph._columns import CONSTANT, LEAF
 from chainrule.graph._facts import Facts, facts_of
 from chainrule.graph.export import folding_to_dict, graph_to_dict
 from chainrule.graph.summary import summarize
-from chainrule.graph.values import known_values
+from chainrule.graph.values import fit, known_values
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from chainrule import Tensor
     from chainrule.graph.model import Graph
 
 __all__ = ["Pass", "Step", "Structure", "structure_key"]
@@ -37,7 +38,8 @@ class Pass:
         self.gradients: dict[int, dict[str, Any]] = {}
         self.values: dict[int, dict[str, Any]] = {}
         self.accumulated = False  # into the .grad of a leaf
-        self.complete = True
+        self._running = 0
+        self._left: dict[int, Tensor] = {}
         raw = graph.columns
         self.sequences = [sequence for sequence in raw["sequence"] if sequence >= 0]
         self._position = {s: i for i, s in enumerate(raw["sequence"]) if s >= 0}
@@ -48,13 +50,18 @@ class Pass:
             if node not in self.values:
                 self.values[node] = summarize(tensor)
 
+    @property
+    def complete(self) -> bool:
+        """Whether every node that began to run has ended."""
+        return self._running == 0
+
     def before_node(self) -> None:
-        """A node begins to run; the pass is not complete if it never ends."""
-        self.complete = False
+        """A node begins to run."""
+        self._running += 1
 
     def on_node(self, node: Any, arrived: Any, left: Any) -> None:
         """A node has run with the gradients that arrived."""
-        self.complete = True
+        self._running -= 1
         if node.name() == "AccumulateGrad":
             self.accumulated = True
             found = self.graph.snapshot.find(node.variable)
@@ -66,6 +73,20 @@ class Pass:
         self.order[at] = len(self.order)
         if arrived[0] is not None:
             self.gradients[at] = summarize(arrived[0])
+        raw = self.graph.columns
+        for edge in self.graph._columns.inputs[at]:
+            leaf = raw["edge_source"][edge]
+            if raw["role"][leaf] == LEAF and left[raw["edge_input"][edge]] is not None:
+                gradient = fit(left[raw["edge_input"][edge]], *raw["metas"][raw["meta"][leaf]])
+                before = self._left.get(leaf)
+                self._left[leaf] = gradient if before is None else before + gradient
+
+    def end(self) -> None:
+        """The pass is over."""
+        if not self.accumulated:  # of autograd.grad: no leaf ran
+            for leaf, gradient in self._left.items():
+                self.gradients[leaf] = summarize(gradient)
+        self._left.clear()
 
 
 def structure_key(graph: Graph, freed: bool = False) -> object:

@@ -185,8 +185,11 @@ class Recording:
     def _on_operator(self, op: Any) -> None:
         for tensor in op.outputs:
             node = tensor.grad_fn
-            if node is not None and tensor.output_nr == 0:
-                self._values[node._sequence_nr()] = summarize(tensor)
+            if node is None or tensor.output_nr != 0:
+                continue
+            sequence = node._sequence_nr()
+            if sequence not in self._values:  # a change without history keeps the number
+                self._values[sequence] = summarize(tensor)
         while len(self._values) > _MOST_WAITING:
             del self._values[next(iter(self._values))]
 
@@ -202,6 +205,7 @@ class Recording:
             return
         self._count += 1
         if ended is not None:
+            ended.end()
             self._keep(ended)
             if not retain_graph:
                 for sequence in ended.sequences:
@@ -345,6 +349,7 @@ class LastBackward:
         self._nodes.stop()
         ended, self._pass = self._pass, None
         if ended.complete:
+            ended.end()
             structure = Structure(ended.graph, ended.order)
             key = structure_key(ended.graph, freed=True)
             step = Step(f"backward pass {self.passes}", structure, ended)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from chainrule.graph.model import Graph
 
-__all__ = ["gradients", "known_values", "local_gradients", "summarize"]
+__all__ = ["fit", "gradients", "known_values", "local_gradients", "summarize"]
 
 # Values are computed again as long as that takes about so many operations on numbers.
 _MOST_WORK = 1_000_000
@@ -187,7 +187,7 @@ def gradients(graph: Graph) -> tuple[dict[int, Tensor], dict[int, int]]:
                 gradient = outgoing[raw["edge_input"][edge]]
                 if gradient is not None:
                     output = raw["edge_output"][edge]
-                    gradient = _fit(gradient, *_output_meta(graph, source, output))
+                    gradient = fit(gradient, *_output_meta(graph, source, output))
                     _collect(graph, arrived, source, output, gradient)
                 if waiting[source] == 0 and raw["role"][source] == LEAF:
                     _finish(source, arrived, found, order)
@@ -228,7 +228,7 @@ def _output_meta(graph: Graph, node: int, output: int) -> tuple[Any, str]:
     return entry.shapes[output], entry.dtypes[output]
 
 
-def _fit(gradient: Tensor, shape: Any, dtype: str) -> Tensor:
+def fit(gradient: Tensor, shape: Any, dtype: str) -> Tensor:
     """A gradient in the shape and dtype of its value: broadcasting is undone by a sum."""
     shape = tuple(shape)
     if tuple(gradient.shape) != shape:

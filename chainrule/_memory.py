@@ -1,19 +1,12 @@
-"""`chainrule.memory()`: what holds memory now, by the line that made it, and why it is alive."""
+"""What holds memory now, by the line that made it, and which lines' memory grows."""
 
 from __future__ import annotations
 
-import gc
-import time
-from typing import Any
-
-from chainrule import _C
-
-from ._memory_hints import hints, notes
-from ._memory_names import describe, key_label, reference_label
 from ._memory_report import MemoryReport
-from ._memory_roots import Roots, optimizer_state, optimizers
+from ._memory_search import make_report
+from ._memory_watch import watch_memory
 
-__all__ = ["memory"]
+__all__ = ["memory", "watch_memory"]
 
 
 def memory(top: int | None = 10) -> MemoryReport:
@@ -37,37 +30,4 @@ def memory(top: int | None = 10) -> MemoryReport:
     """
     if top is not None and (not isinstance(top, int) or isinstance(top, bool)):
         raise TypeError(f"memory(): top must be an integer or None, not {type(top).__name__}")
-    begin = time.perf_counter()
-    snapshot, about, descriptions = _search(chains=True)
-    report = MemoryReport(snapshot, about, descriptions, _C._allocator_bytes(), top)
-    report.hints = hints(report)
-    report.notes = notes(report)
-    report.seconds = time.perf_counter() - begin
-    return report
-
-
-def _search(chains: bool) -> tuple[Any, list[tuple[Any, ...]], dict[int, tuple[Any, ...]]]:
-    """The native snapshot, what is known of its roots, and of objects on the way."""
-    roots = Roots()
-    alive = optimizers()
-    snapshot = _C._memory_snapshot(
-        roots.user,
-        roots.library,
-        roots.namespaces,
-        alive,
-        optimizer_state(alive),
-        chains,
-        gc.get_objects() if chains else None,
-    )
-    descriptions: dict[int, tuple[Any, ...]] = {}
-    if chains:
-        objects, references, keys = snapshot.unnamed()
-        for link, thing in objects:
-            words = describe(thing)
-            if words is not None:
-                descriptions[link] = words
-        for link, parent, child in references:
-            snapshot.name(link, reference_label(parent, child))
-        for link, key in keys:
-            snapshot.name(link, key_label(key))
-    return snapshot, roots.about, descriptions
+    return make_report(top)

@@ -23,6 +23,7 @@ OWN_FILES = frozenset(
         "_memory_names.py",
         "_memory_report.py",
         "_memory_roots.py",
+        "_memory_search.py",
         "_memory_source.py",
         "_memory_watch.py",
     )
@@ -106,7 +107,10 @@ def _frames() -> list[tuple[FrameType, str | None]]:
                 stack.append(frame)
             frame = frame.f_back
         name = None if ident == main or main is None else names.get(ident, str(ident))
-        result += [(frame, name) for frame in reversed(stack)]
+        result += [(outer, name) for outer in reversed(stack)]
+    # This function's own frame is among them, in its own variable: a cycle that would keep all
+    # frames alive.
+    threads.clear()
     return result
 
 

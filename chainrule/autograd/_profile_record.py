@@ -37,7 +37,7 @@ class Record:
         self.start = start
         self.locations: list[Location] = [Location(*place) for place in self.raw["places"]]
         self.modules: list[str] = scope_paths(self.raw["scopes"], {})
-        self.module_names = _module_names(self.raw["scopes"])
+        self.module_names = _module_names(self.raw.pop("scopes"))  # keeps no module alive
         self._frames = profiler.stacks() if with_stack else []
         self._stacks: dict[int, list[str]] = {0: []}
         self.names = self.raw["names"]

@@ -18,6 +18,7 @@ import warnings
 from contextlib import ContextDecorator
 
 from chainrule import _C
+from chainrule import __path__ as _package_path
 
 from ._profile_record import Record, read_events
 from .profiler_util import EventList, FunctionEvent, FunctionEventAvg
@@ -40,6 +41,7 @@ __all__ = [
     "record_function",
 ]
 
+_PACKAGE = _package_path[0] + "/"
 DEFAULT_MAX_EVENTS = 1_000_000  # about 100 MB while recording
 
 
@@ -59,6 +61,14 @@ class record_function(_C._Range, ContextDecorator):  # type: ignore[misc]
 
     def __repr__(self) -> str:
         return f"record_function({self.name!r})"
+
+
+def warn_user(text: str, category: type[Warning] = UserWarning) -> None:
+    """Warn at the line of the program that led here, whatever of the package lies between."""
+    depth, frame = 1, sys._getframe()
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        depth, frame = depth + 1, frame.f_back
+    warnings.warn(text, category, stacklevel=depth)
 
 
 def _refuse_option(name: str, way_out: str) -> NoReturn:
@@ -134,20 +144,18 @@ class profile:
         if not 0 < max_events < 2**32 - 1:
             raise ValueError(f"max_events is a number from 1 to {2**32 - 2}, not {max_events}")
         if use_cuda:
-            warnings.warn(
+            warn_user(
                 "The attribute `use_cuda` will be deprecated soon, please use "
                 "``use_device = 'cuda'`` instead.",
                 FutureWarning,
-                stacklevel=2,
             )
             use_device = "cuda"
         if use_device in ("cuda", "xpu", "hpu", "mtia"):
-            warnings.warn(
-                f"{use_device.upper()} is not available, disabling {use_device.upper()} profiling",
-                stacklevel=2,
+            warn_user(
+                f"{use_device.upper()} is not available, disabling {use_device.upper()} profiling"
             )
         elif use_device is not None:
-            warnings.warn(f"The {use_device} is not a valid device option.", stacklevel=2)
+            warn_user(f"The {use_device} is not a valid device option.")
         if not use_cpu:
             raise AssertionError(
                 "No activities specified for the profiler: the processor is the only device here, "
@@ -167,24 +175,20 @@ class profile:
             return None
         if self.entered:
             raise RuntimeError("Profiler context manager is not reentrant")
-        self._prepare_trace()
         self._start_trace()
         return self
 
-    def _prepare_trace(self) -> None:
-        """Make ready for a new recording; the old one's events stay with ``acc_events``."""
+    def _start_trace(self) -> None:
+        """Begin a new recording; the old one's events stay with ``acc_events``."""
         self.entered = True
         if self.acc_events and self._record is not None:
             self._earlier = self.function_events
         self._record = self._events = None
-        self._recorder = None
         give_id = self.custom_trace_id_callback
         if give_id is not None:
             self.trace_id = give_id()
         else:
             self.trace_id = os_random_id()
-
-    def _start_trace(self) -> None:
         _show_optimizers(True)
         self._recorder = _C._Profiler(
             self.record_shapes,
@@ -193,8 +197,9 @@ class profile:
             self.with_modules,
             self.max_events,
         )
-        self._base_ns = time.time_ns()
-        self._start_ns = time.perf_counter_ns()
+        if self._earlier is None:  # else the times go on
+            self._base_ns = time.time_ns()
+            self._start_ns = time.perf_counter_ns()
         self._recorder.start()
 
     def __exit__(self, exc_type: Any, exc_value: Any, traceback: Any) -> None:
@@ -206,11 +211,10 @@ class profile:
         dropped = self._recorder.dropped
         if dropped:
             seconds = (self._recorder.dropped_since - self._start_ns) / 1e9
-            warnings.warn(
+            warn_user(
                 f"the profile is full: max_events={self.max_events:,} were reached after "
                 f"{seconds:.3g} s, and {dropped:,} later ones are missing. Profile fewer steps "
-                "(chainrule.profiler.schedule), or give a larger max_events",
-                stacklevel=2,
+                "(chainrule.profiler.schedule), or give a larger max_events"
             )
         if self.acc_events:
             self.function_events  # noqa: B018

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 
 from chainrule.autograd import profiler as single
 
@@ -90,10 +89,8 @@ class profile:
     ) -> None:
         chosen = supported_activities() if activities is None else _activity_set(activities)
         if use_cuda is not None:
-            warnings.warn(
-                "`use_cuda` is deprecated, use `activities` argument instead",
-                FutureWarning,
-                stacklevel=2,
+            single.warn_user(
+                "`use_cuda` is deprecated, use `activities` argument instead", FutureWarning
             )
             (chosen.add if use_cuda else chosen.discard)(ProfilerActivity.CUDA)
         if not chosen:
@@ -116,6 +113,7 @@ class profile:
         self.record_steps = schedule is not None
         self.preset_metadata: dict[str, str] = {}
         self.profiler: single.profile | None = None
+        self._next: single.profile | None = None  # of the cycle that is being prepared
         self._metadata: dict[str, str] = {}
         self._options: dict[str, Any] = {
             "use_cpu": ProfilerActivity.CPU in chosen,
@@ -183,13 +181,11 @@ class profile:
             ends = new_cycle or after is None
             if not ends:
                 assert after is not None
-                warnings.warn(
-                    f"Incorrect schedule: {before.name} followed by {after.name}", stacklevel=4
-                )
+                single.warn_user(f"Incorrect schedule: {before.name} followed by {after.name}")
             elif self.on_trace_ready is not None:
                 self.on_trace_ready(self)
         elif before is ProfilerAction.WARMUP and after is ProfilerAction.NONE:
-            warnings.warn("Incorrect schedule: WARMUP followed by NONE", stacklevel=4)
+            single.warn_user("Incorrect schedule: WARMUP followed by NONE")
         if after is ProfilerAction.WARMUP and before is not ProfilerAction.WARMUP:
             self.prepare_trace()
         if after in _RECORDS and not self._running:
@@ -201,19 +197,20 @@ class profile:
         """Make ready to record."""
         if self.profiler is not None and not self.acc_events and "cycles" not in _told:
             _told.add("cycles")
-            warnings.warn(
+            single.warn_user(
                 "Profiler clears events at the end of each cycle. Only events from the current "
-                "cycle will be reported. To keep events across cycles, set acc_events=True.",
-                stacklevel=2,
+                "cycle will be reported. To keep events across cycles, set acc_events=True."
             )
-        if self.profiler is None or not self.acc_events:
-            self.profiler = single.profile(use_device=self.use_device, **self._options)
-        self.profiler._prepare_trace()
+        if self.profiler is not None and self.acc_events:
+            self._next = self.profiler
+        else:
+            self._next = single.profile(use_device=self.use_device, **self._options)
 
     def start_trace(self) -> None:
-        """Record from now on."""
-        if self.profiler is None:
+        """Record from now on; until then the results are those of the cycle before."""
+        if self._next is None:
             raise AssertionError("Profiler must be initialized before starting trace")
+        self.profiler, self._next = self._next, None
         self.profiler._start_trace()
         self._running = True
         for key, value in self.preset_metadata.items():

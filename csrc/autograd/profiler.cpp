@@ -37,10 +37,6 @@ uint32_t begin_shapes(std::vector<int64_t>& shapes) {
     return static_cast<uint32_t>(shapes.size() - 1);
 }
 
-bool same(const SourceLocation& a, const SourceLocation& b) {
-    return a.code == b.code && a.instruction == b.instruction;
-}
-
 }  // namespace
 
 Profile::~Profile() {
@@ -82,7 +78,6 @@ void ProfileRecorder::stop() {
     int64_t now = now_ns();
     finish_down_to(0, now, false);
     note_unseen_memory(now);
-    release_location(&backward_call_);
 }
 
 ProfileRecorder* ProfileRecorder::innermost() { return t_recorder; }
@@ -123,10 +118,7 @@ void ProfileRecorder::finish(int64_t now, bool failed) {
 }
 
 void ProfileRecorder::finish_down_to(size_t depth, int64_t now, bool failed) {
-    while (open_.size() > depth) {
-        if (open_.back().kind == ProfileKind::Evaluate) leave_evaluate();
-        else finish(now, failed);
-    }
+    while (open_.size() > depth) finish(now, failed);
 }
 
 // Closes the innermost open event of a kind, and what an exception left open in it.
@@ -142,21 +134,10 @@ bool ProfileRecorder::finish_last(ProfileKind kind, bool failed) {
 }
 
 // Note [Evaluate]: after a node has run, the engine adds what it gave to other gradients, and may
-// sum it to a shape: operators of the node's event "evaluate". It stays open, with an end already,
-// until something else begins. Operators of hooks are told apart by the source line they run at.
-void ProfileRecorder::end_evaluate(bool failed) {
-    if (open_.empty() || open_.back().kind != ProfileKind::Evaluate) return;
-    if (ProfileEvent* event = event_of(open_.back())) {
-        event->end = last_end_;
-        event->bytes = last_allocated_ - event->bytes;
-        event->failed = failed;
-    }
-}
-
+// sum it to a shape first. That belongs to the node's event "evaluate", which therefore stays open
+// until something else begins: the next node, an operator or a range of a hook, or the end.
 void ProfileRecorder::leave_evaluate() {
-    ProfileEvent* event = event_of(open_.back());
-    if (event && !event->end) end_evaluate(false);
-    open_.pop_back();
+    if (!open_.empty() && open_.back().kind == ProfileKind::Evaluate) finish(now_ns(), false);
 }
 
 void ProfileRecorder::note_unseen_memory(int64_t now) {
@@ -215,20 +196,12 @@ ProfileKind kind_of(const ObservedOp& op) {
 
 void ProfileRecorder::before_op(const ObservedOp& op) {
     const ProfileOptions& options = profile_->options;
-    SourceLocation where;
-    capture_location(&where);
-    if (!open_.empty() && open_.back().kind == ProfileKind::Evaluate &&
-        !same(where, backward_call_)) {
-        leave_evaluate();
-    }
+    leave_evaluate();
     if (options.modules) enter_modules();
     ProfileEvent* event = begin(op.name, kind_of(op));
-    if (!event) {
-        release_location(&where);
-        return;
-    }
+    if (!event) return;
     if (!*op.row) event->name = profile_->keep(op.name);
-    event->where = where;
+    capture_location(&event->where);
     if (ModuleScope* scope = t_state.scope) {
         scope->retain();
         event->scope = scope;
@@ -261,17 +234,12 @@ void ProfileRecorder::after_op(const ObservedOp& op, const ObservedTensors& resu
             event->sequence = static_cast<int64_t>(node->sequence());
         }
     }
-    if (open_.empty() || open_.back().kind != ProfileKind::Evaluate) return;
-    if (ProfileEvent* evaluate = event_of(open_.back()); evaluate && event) {
-        evaluate->end = last_end_;
-        evaluate->bytes += event->bytes;
-    }
 }
 
 void ProfileRecorder::op_failed(const ObservedOp& op) { finish_last(kind_of(op), true); }
 
 void ProfileRecorder::before_node(Node& node, Tensor* in) {
-    if (!open_.empty() && open_.back().kind == ProfileKind::Evaluate) leave_evaluate();
+    leave_evaluate();
     const char* name = node.has_python_object() ? profile_->keep(node.name()) : node.name();
     ProfileEvent* evaluate = begin(name, ProfileKind::Evaluate);
     ProfileEvent* event = begin(name, ProfileKind::Node);
@@ -296,25 +264,18 @@ void ProfileRecorder::before_node(Node& node, Tensor* in) {
     if (event) event->start = now;
 }
 
-void ProfileRecorder::after_node(Node&, Tensor*, Tensor*) {
-    finish_last(ProfileKind::Node, false);
-    end_evaluate(false);
-}
+void ProfileRecorder::after_node(Node&, Tensor*, Tensor*) { finish_last(ProfileKind::Node, false); }
 
 void ProfileRecorder::node_failed(Node&) {
-    finish_last(ProfileKind::Node, true);
-    if (open_.empty() || open_.back().kind != ProfileKind::Evaluate) return;
-    end_evaluate(true);
-    open_.pop_back();
+    if (!finish_last(ProfileKind::Node, true)) return;
+    if (!open_.empty() && open_.back().kind == ProfileKind::Evaluate) finish(last_end_, true);
 }
 
 void ProfileRecorder::before_backward(const std::vector<Edge>&, const BackwardOptions&) {
     if (profile_->options.modules) enter_modules();
-    release_location(&backward_call_);
-    capture_location(&backward_call_);
     ProfileEvent* event = begin("backward", ProfileKind::Backward);
     if (!event) return;
-    event->where = copy_location(backward_call_);
+    capture_location(&event->where);
     if (profile_->options.stacks) event->stack = profile_->options.stacks->current();
     event->start = now_ns();
 }
@@ -322,7 +283,7 @@ void ProfileRecorder::before_backward(const std::vector<Edge>&, const BackwardOp
 void ProfileRecorder::after_backward() noexcept { finish_last(ProfileKind::Backward, false); }
 
 uint32_t ProfileRecorder::begin_range(const char* name, const char* note) {
-    if (!open_.empty() && open_.back().kind == ProfileKind::Evaluate) leave_evaluate();
+    leave_evaluate();
     if (profile_->options.modules) enter_modules();
     ProfileEvent* event = begin(name, ProfileKind::Range);
     uint32_t serial = open_.back().serial = ++next_serial_;
@@ -345,11 +306,10 @@ void ProfileRecorder::end_range(uint32_t serial) {
     while (place > 0 && open_[place - 1].serial != serial) --place;
     if (place == 0) return;  // the profile was stopped, or the range left on another thread
     --place;
-    // Modules that ended in it, and the event "evaluate", which has its end.
+    // Modules that ended in it, and the event "evaluate".
     while (open_.size() > place + 1 && (open_.back().kind == ProfileKind::Module ||
                                         open_.back().kind == ProfileKind::Evaluate)) {
-        if (open_.back().kind == ProfileKind::Evaluate) leave_evaluate();
-        else finish(now, false);
+        finish(now, false);
     }
     if (open_.size() == place + 1) {
         finish(now, false);

@@ -132,7 +132,6 @@ private:
     void finish(int64_t now, bool failed);
     void finish_down_to(size_t depth, int64_t now, bool failed);
     bool finish_last(ProfileKind kind, bool failed);
-    void end_evaluate(bool failed);
     void leave_evaluate();
     void enter_modules();
     void note_unseen_memory(int64_t now);
@@ -142,8 +141,7 @@ private:
     uint64_t id_;
     uint16_t thread_;
     std::vector<Open> open_;
-    SourceLocation backward_call_;  // owned
-    Open last_{};                   // what finish_last closed
+    Open last_{};  // what finish_last closed
     uint32_t next_serial_ = 0;
     uint32_t module_call_ = 0;    // innermost open module
     int64_t last_end_ = 0;        // of the event that ended last

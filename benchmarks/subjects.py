@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from benchmarks import (
+    anomaly,
     chain,
     footprint,
     graph_memory,
@@ -27,6 +28,7 @@ SUBJECTS: dict[str, list[Timed | Measured]] = {
         matmul,
         footprint,
         graph_memory,
+        anomaly,
     )
 }
 

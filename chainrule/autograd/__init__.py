@@ -6,7 +6,9 @@ import chainrule
 from chainrule import _C
 from chainrule._C import Tensor
 
-from . import forward_ad, functional, graph
+from . import anomaly_mode, forward_ad, functional, graph
+from .anomaly import AnomalyError, anomaly
+from .anomaly_mode import detect_anomaly, set_detect_anomaly
 from .function import Function
 from .grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled
 from .gradcheck import gradcheck, gradgradcheck
@@ -25,10 +27,14 @@ if TYPE_CHECKING:
     Cotangents = Tensor | Sequence[Tensor | None] | None
 
 __all__ = [
+    "AnomalyError",
     "Function",
     "ObservedOperator",
     "Variable",
+    "anomaly",
+    "anomaly_mode",
     "backward",
+    "detect_anomaly",
     "enable_grad",
     "forward_ad",
     "functional",
@@ -42,6 +48,7 @@ __all__ = [
     "observe",
     "profile",
     "profiler",
+    "set_detect_anomaly",
     "set_grad_enabled",
 ]
 

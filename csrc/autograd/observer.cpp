@@ -21,33 +21,43 @@ struct Watch {
     uint64_t next_serial = 1;
     int hidden = 0;          // nobody is called
     int rounds = 0;          // running rounds of calls: entries keep their places
+    bool removed = false;    // meanwhile
     Node* inside = nullptr;  // the node whose backward runs
     bool backward_failed = false;
 };
-thread_local Watch* t_watch = nullptr;
+#if defined(__linux__)
+__attribute__((tls_model("initial-exec")))
+#endif
+constinit thread_local Watch* t_watch = nullptr;
 
-void update_flag() {
-    bool watched = t_watch->hidden == 0 && !t_watch->entries.empty();
-    if (watched) t_state.flags |= kObserveMode;
-    else t_state.flags &= static_cast<uint16_t>(~kObserveMode);
+inline void hide() {
+    ++t_watch->hidden;
+    t_state.flags &= static_cast<uint16_t>(~kObserveMode);
+}
+inline void show() {
+    if (--t_watch->hidden == 0 && !t_watch->entries.empty()) t_state.flags |= kObserveMode;
 }
 
+void forget_removed() {
+    std::erase_if(t_watch->entries, [](const Entry& e) { return !e.observer; });
+    t_watch->removed = false;
+    if (t_watch->entries.empty()) t_state.flags &= static_cast<uint16_t>(~kObserveMode);
+}
+
+// A round of calls; observers are hidden meanwhile.
 class Round {
 public:
-    Round() {
-        ++t_watch->hidden;
-        ++t_watch->rounds;
-        t_state.flags &= static_cast<uint16_t>(~kObserveMode);
-    }
+    Round() { ++t_watch->rounds; }
     ~Round() {
-        --t_watch->hidden;
-        if (--t_watch->rounds == 0) {
-            std::erase_if(t_watch->entries, [](const Entry& e) { return !e.observer; });
-        }
-        update_flag();
+        if (--t_watch->rounds == 0 && __builtin_expect(t_watch->removed, 0)) forget_removed();
     }
     Round(const Round&) = delete;
     Round& operator=(const Round&) = delete;
+};
+class HiddenRound : Round {
+public:
+    HiddenRound() { hide(); }
+    ~HiddenRound() { show(); }
 };
 
 // By position: a hook may add observers (which this round does not reach) and remove any.
@@ -60,10 +70,9 @@ void each_until(size_t count, uint64_t limit, F&& f) {
 }
 
 // Calls `f` for every observer that was there before `limit`. After an exception the rest hear
-// `otherwise`, and so do those before the thrower if `undo`.
+// `otherwise`; if `undo`, those before the thrower do instead.
 template <class F, class Otherwise>
 void each(uint64_t limit, bool undo, F&& f, Otherwise&& otherwise) {
-    Round round;
     size_t count = t_watch->entries.size();
     size_t thrower = count;
     std::exception_ptr thrown;
@@ -100,41 +109,32 @@ bool any_of(Predicate&& predicate) {
 void add_observer(Observer& observer) {
     if (!t_watch) t_watch = new Watch;
     t_watch->entries.push_back({&observer, t_watch->next_serial++});
-    update_flag();
+    if (t_watch->hidden == 0) t_state.flags |= kObserveMode;
 }
 
 void remove_observer(Observer& observer) {
     if (!t_watch) return;
-    auto& entries = t_watch->entries;
-    for (Entry& e : entries) {
+    for (Entry& e : t_watch->entries) {
         if (e.observer == &observer) e.observer = nullptr;
     }
-    if (t_watch->rounds == 0) {
-        std::erase_if(entries, [](const Entry& e) { return !e.observer; });
-    }
-    update_flag();
+    if (t_watch->rounds == 0) forget_removed();
+    else t_watch->removed = true;
 }
 
 bool backward_failed() { return t_watch && t_watch->backward_failed; }
 
 namespace detail {
-void hide_observers() {
-    ++t_watch->hidden;
-    update_flag();
-}
-void show_observers() {
-    --t_watch->hidden;
-    update_flag();
-}
+void hide_observers() { hide(); }
+void show_observers() { show(); }
 }  // namespace detail
 
+// From here to `end` the observers are hidden: from each other's hooks and from what the operator
+// calls. A transparent operator shows them in between.
 void Observation::begin() {
-    if (t_watch->inside && !any_of(sees_operators)) {  // observers came or went meanwhile
-        done_ = true;
-        return;
-    }
     begun_ = t_watch->next_serial;
+    hide();
     try {
+        Round round;
         each(
             begun_, true,
             [&](Observer& o) {
@@ -145,16 +145,19 @@ void Observation::begin() {
             });
     } catch (...) {
         done_ = true;
+        show();
         throw;
     }
-    covers_ = !op_.transparent;
-    if (covers_) detail::hide_observers();
+    if (op_.transparent) show();
 }
 
 void Observation::end(const ObservedTensors& outputs) {
-    if (done_) return;
     done_ = true;
-    if (covers_) detail::show_observers();
+    if (op_.transparent) hide();
+    struct Shown {
+        ~Shown() { show(); }
+    } shown;
+    Round round;
     each(
         begun_, false,
         [&](Observer& o) {
@@ -166,17 +169,23 @@ void Observation::end(const ObservedTensors& outputs) {
 }
 
 void Observation::failed() noexcept {
-    if (covers_) detail::show_observers();
-    Round round;
-    each_until(t_watch->entries.size(), begun_, [&](Observer& o, size_t) {
-        if (sees_operators(o)) o.op_failed(op_);
-    });
+    if (op_.transparent) hide();
+    {
+        Round round;
+        each_until(t_watch->entries.size(), begun_, [&](Observer& o, size_t) {
+            if (sees_operators(o)) o.op_failed(op_);
+        });
+    }
+    show();
 }
 
 void observed_node(Node& node, GradIO& io) {
     uint64_t begun = t_watch->next_serial;
     auto node_failed = [&](Observer& o) { o.node_failed(node); };
-    each(begun, true, [&](Observer& o) { o.before_node(node, io.in); }, node_failed);
+    {
+        HiddenRound round;
+        each(begun, true, [&](Observer& o) { o.before_node(node, io.in); }, node_failed);
+    }
     // The node may take its gradients over: what observers see afterwards are their own handles.
     constexpr uint32_t kInline = 2;
     Tensor few[kInline];
@@ -204,14 +213,16 @@ void observed_node(Node& node, GradIO& io) {
             node.backward(io);
         }
     } catch (...) {
-        Round round;
+        HiddenRound round;
         each_until(t_watch->entries.size(), begun, [&](Observer& o, size_t) { node_failed(o); });
         throw;
     }
+    HiddenRound round;
     each(begun, false, [&](Observer& o) { o.after_node(node, arrived, io.out); }, node_failed);
 }
 
 void observe_backward_begin(const std::vector<Edge>& roots, const BackwardOptions& options) {
+    HiddenRound round;
     each(
         t_watch->next_serial, true, [&](Observer& o) { o.before_backward(roots, options); },
         [&](Observer& o) {
@@ -227,7 +238,7 @@ void observe_backward_begin(const std::vector<Edge>& roots, const BackwardOption
 void observe_backward_end(bool failed) {
     std::exception_ptr thrown;
     {
-        Round round;
+        HiddenRound round;
         each_until(t_watch->entries.size(), t_watch->next_serial, [&](Observer& o, size_t) {
             t_watch->backward_failed = failed || thrown;
             try {

@@ -55,7 +55,8 @@ struct ObservedOp {
     const char* name;  // of the operator table
     const char* row;   // "ops/unary.py:12"; "" for what stands in no table
     ObservedTensors inputs;
-    bool number_not_finite = false;
+    bool number_nan = false;  // among the numbers
+    bool number_infinite = false;
     bool transparent = false;  // what it calls is shown too: a custom Function
     bool quiet = false;        // makes no numbers of its own: what is not finite in it was given
     uint8_t changes = 0;       // so many of the first inputs are changed in place
@@ -66,9 +67,12 @@ struct ObservedOp {
     void add(const std::vector<Tensor>& list) {
         for (const Tensor& t : list) add(t);
     }
-    void add(double number) { number_not_finite |= !std::isfinite(number); }
+    void add(double number) {
+        number_nan |= std::isnan(number);
+        number_infinite |= std::isinf(number);
+    }
     void add(const Scalar& number) {
-        number_not_finite |= number.is_float() && !std::isfinite(number.as_double());
+        if (number.is_float()) add(number.as_double());
     }
     template <class T>
     void add(const std::optional<T>& value) {
@@ -163,7 +167,6 @@ private:
     ObservedOp op_;
     uint64_t begun_ = 0;  // observers added later are not told of the end
     bool done_ = false;
-    bool covers_ = false;
 };
 
 // For the engine, while kObserveMode is set.

@@ -8,6 +8,7 @@
 #include "bind/call.h"
 #include "bind/creation_methods.h"
 #include "bind/modules.h"
+#include "bind/observed_call.h"
 #include "bind/tensor_object.h"
 #include "forward/fill.h"
 
@@ -50,7 +51,12 @@ Tensor new_empty_like(const TensorImpl& like, DType dtype) {
 
 Tensor finish_new(Tensor t, bool requires_grad) {
     if (t_state.inference) t->flags |= kInference;
-    if (requires_grad) set_requires_grad(*t, true);
+    if (!requires_grad) return t;
+    check(is_differentiable(t.dtype()), ErrorKind::Runtime,
+          "Only Tensors of floating point and complex dtype can require gradients",
+          note("This one is torch.", dtype_name(t.dtype()),
+               ": write 1.0 instead of 1, or give dtype=torch.float32."));
+    set_requires_grad(*t, true);
     return t;
 }
 
@@ -219,21 +225,25 @@ PyObject* eye(PyObject*, PyObject* const* args, Py_ssize_t nargs, PyObject* kwna
 }
 
 PyMethodDef functions[] = {
-    {"empty", method(empty), kFlags,
+    {"empty", created<"empty", empty>(), kFlags,
      "empty(*size, dtype=None, requires_grad=False): memory with whatever was in it."},
-    {"zeros", method(constant<0>), kFlags, "zeros(*size, dtype=None, requires_grad=False)"},
-    {"ones", method(constant<1>), kFlags, "ones(*size, dtype=None, requires_grad=False)"},
-    {"full", method(full), kFlags, "full(size, fill_value, *, dtype=None, requires_grad=False)"},
-    {"scalar_tensor", method(scalar_tensor), kFlags, "scalar_tensor(s, *, dtype=None): 0-d."},
-    {"empty_strided", method(empty_strided), kFlags,
+    {"zeros", created<"zeros", constant<0>>(), kFlags,
+     "zeros(*size, dtype=None, requires_grad=False)"},
+    {"ones", created<"ones", constant<1>>(), kFlags,
+     "ones(*size, dtype=None, requires_grad=False)"},
+    {"full", created<"full", full>(), kFlags,
+     "full(size, fill_value, *, dtype=None, requires_grad=False)"},
+    {"scalar_tensor", created<"scalar_tensor", scalar_tensor>(), kFlags,
+     "scalar_tensor(s, *, dtype=None): 0-d."},
+    {"empty_strided", created<"empty_strided", empty_strided>(), kFlags,
      "empty_strided(size, stride, *, dtype=None): memory with the given strides, in elements."},
-    {"arange", method(arange), kFlags,
+    {"arange", created<"arange", arange>(), kFlags,
      "arange(start=0, end, step=1, *, dtype=None): start + i * step, below end."},
-    {"linspace", method(linspace), kFlags,
+    {"linspace", created<"linspace", linspace>(), kFlags,
      "linspace(start, end, steps, *, dtype=None): evenly spaced, both ends included."},
-    {"logspace", method(logspace), kFlags,
+    {"logspace", created<"logspace", logspace>(), kFlags,
      "logspace(start, end, steps, base=10.0, *, dtype=None): base to the power of linspace."},
-    {"eye", method(eye), kFlags, "eye(n, m=None, *, dtype=None): ones on the diagonal."},
+    {"eye", created<"eye", eye>(), kFlags, "eye(n, m=None, *, dtype=None): ones on the diagonal."},
     {nullptr, nullptr, 0, nullptr},
 };
 

@@ -6,6 +6,7 @@
 #include "bind/creation_methods.h"
 #include "bind/dtype_object.h"
 #include "bind/interchange.h"
+#include "bind/observed_call.h"
 #include "bind/tensor_object.h"
 #include "ops.h"
 
@@ -180,21 +181,21 @@ PyObject* from_dlpack(PyObject*, PyObject* const* args, Py_ssize_t nargs, PyObje
 }  // namespace
 
 PyMethodDef creation_from_data_functions[] = {
-    {"tensor", method(tensor), kFlags,
+    {"tensor", created<"tensor", tensor>(), kFlags,
      "tensor(data, *, dtype=None, requires_grad=False)\n\nA copy of numbers, of nested sequences "
      "of "
      "them, or of a NumPy array. Without a dtype: bool, int64 or the default floating dtype, as "
      "the "
      "numbers are; an array keeps its own."},
-    {"as_tensor", method(as_tensor), kFlags,
+    {"as_tensor", created<"as_tensor", as_tensor>(), kFlags,
      "as_tensor(data, dtype=None, device=None): as tensor(), without a copy where possible."},
-    {"asarray", method(asarray), kFlags,
+    {"asarray", created<"asarray", asarray>(), kFlags,
      "asarray(obj, *, dtype=None, copy=None, requires_grad=False): without a copy where possible."},
     {"from_numpy", from_numpy, METH_O, "A tensor over the memory of a NumPy array."},
-    {"frombuffer", method(frombuffer), kFlags,
+    {"frombuffer", created<"frombuffer", frombuffer>(), kFlags,
      "frombuffer(buffer, *, dtype, count=-1, offset=0): a vector over the memory of any object "
      "with the buffer protocol."},
-    {"from_dlpack", method(from_dlpack), kFlags,
+    {"from_dlpack", created<"from_dlpack", from_dlpack>(), kFlags,
      "from_dlpack(ext_tensor): a tensor over the memory of an object with __dlpack__."},
     {nullptr, nullptr, 0, nullptr},
 };

@@ -2,6 +2,7 @@
 #include "bind/call.h"
 #include "bind/creation.h"
 #include "bind/creation_methods.h"
+#include "bind/observed_call.h"
 #include "bind/tensor_object.h"
 #include "forward/fill.h"
 
@@ -108,21 +109,27 @@ PyObject* method_new(PyObject* self, PyObject* const* args, Py_ssize_t nargs) {
 }  // namespace
 
 PyMethodDef creation_like_functions[] = {
-    {"empty_like", method(empty_like), kFlags,
+    {"empty_like", created<"empty_like", empty_like>(), kFlags,
      "empty_like(input, *, dtype=None): input's shape and order of strides."},
-    {"zeros_like", method(constant_like<0>), kFlags, "zeros_like(input, *, dtype=None)"},
-    {"ones_like", method(constant_like<1>), kFlags, "ones_like(input, *, dtype=None)"},
-    {"full_like", method(full_like), kFlags, "full_like(input, fill_value, *, dtype=None)"},
+    {"zeros_like", created<"zeros_like", constant_like<0>>(), kFlags,
+     "zeros_like(input, *, dtype=None)"},
+    {"ones_like", created<"ones_like", constant_like<1>>(), kFlags,
+     "ones_like(input, *, dtype=None)"},
+    {"full_like", created<"full_like", full_like>(), kFlags,
+     "full_like(input, fill_value, *, dtype=None)"},
     {nullptr, nullptr, 0, nullptr},
 };
 
 PyMethodDef creation_methods[] = {
-    {"new_tensor", method(method_new_tensor), kFlags,
+    {"new_tensor", created<"new_tensor", method_new_tensor>(), kFlags,
      "new_tensor(data, *, dtype=None): a copy of data, of this tensor's dtype."},
-    {"new_empty", method(method_new_empty), kFlags, "new_empty(*size, dtype=None)"},
-    {"new_zeros", method(method_new_constant<0>), kFlags, "new_zeros(*size, dtype=None)"},
-    {"new_ones", method(method_new_constant<1>), kFlags, "new_ones(*size, dtype=None)"},
-    {"new_full", method(method_new_full), kFlags, "new_full(size, fill_value, *, dtype=None)"},
+    {"new_empty", created<"new_empty", method_new_empty>(), kFlags, "new_empty(*size, dtype=None)"},
+    {"new_zeros", created<"new_zeros", method_new_constant<0>>(), kFlags,
+     "new_zeros(*size, dtype=None)"},
+    {"new_ones", created<"new_ones", method_new_constant<1>>(), kFlags,
+     "new_ones(*size, dtype=None)"},
+    {"new_full", created<"new_full", method_new_full>(), kFlags,
+     "new_full(size, fill_value, *, dtype=None)"},
     {"new", method(method_new), METH_FASTCALL, "new(*size) or new(data): of this tensor's dtype."},
     {nullptr, nullptr, 0, nullptr},
 };

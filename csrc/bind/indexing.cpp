@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "autograd/history.h"
+#include "autograd/observer.h"
 #include "base/message.h"
 #include "bind/arguments.h"
 #include "bind/buffer.h"
@@ -32,10 +33,12 @@ std::string note_range(int64_t size) {
 }
 
 // A tensor under basic indexing. Without history and tangents it is a mere geometry, which becomes
-// a view at the end; else each step is a recorded operator.
+// a view at the end; else, and while somebody watches, each step is an operator.
 class Cursor {
 public:
-    explicit Cursor(PyObject* self) : origin_(impl_of(self)), plain_(plain_inplace({origin_})) {
+    explicit Cursor(PyObject* self)
+        : origin_(impl_of(self)),
+          plain_(plain_inplace({origin_}) && !(t_state.flags & kObserveMode)) {
         if (plain_) {
             shape_ = Dims(origin_->sizes(), origin_->ndim);
             strides_ = Dims(origin_->strides(), origin_->ndim);
@@ -356,6 +359,7 @@ void assign_part(Cursor& cursor, PyObject* self, PyObject* value) {
     }
     copy_elements(*target, *source);
     whole->storage->bump_version();
+    if (source->flags & kMayExplain) note_unrecorded_change(*whole, *source, "copy_");
 }
 
 }  // namespace
@@ -373,8 +377,29 @@ PyObject* tensor_getitem(PyObject* self, PyObject* key) {
     });
 }
 
+namespace {
+
+void set_item_observed(PyObject* self, PyObject* key, PyObject* value) {
+    ObservedOp op{"__setitem__", "", {}};
+    op.inputs.add(impl_of(self));
+    op.changes = 1;
+    if (value && is_tensor(value)) op.inputs.add(impl_of(value));
+    else if (value && is_number(value)) op.add(scalar_from(value));
+    Observation seen(std::move(op));
+    if (tensor_setitem(self, key, value) < 0) throw PythonErrorSet();
+    ObservedTensors outputs;
+    outputs.add(impl_of(self));
+    seen.end(outputs);
+}
+
+}  // namespace
+
 int tensor_setitem(PyObject* self, PyObject* key, PyObject* value) {
     return guarded_int([&]() -> int {
+        if (__builtin_expect(t_state.flags & kObserveMode, 0)) {
+            set_item_observed(self, key, value);
+            return 0;
+        }
         check(value != nullptr, ErrorKind::Type, "Tensor does not support deleting items");
         if (key == Py_False) return 0;  // selects nothing
         Cursor cursor(self);

@@ -69,6 +69,7 @@ void init_all(PyObject* module) {
     init_autograd(module);
     init_graph_snapshot(module);
     init_observers(module);
+    init_anomaly(module);
     init_creation(module);
     init_random(module);
     init_interchange(module);

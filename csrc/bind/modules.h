@@ -9,6 +9,7 @@ void init_modes(PyObject* module);
 void init_autograd(PyObject* module);
 void init_graph_snapshot(PyObject* module);
 void init_observers(PyObject* module);
+void init_anomaly(PyObject* module);
 void init_creation(PyObject* module);
 void init_attributes();
 void init_conversion(PyObject* module);

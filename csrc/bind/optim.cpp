@@ -1,5 +1,6 @@
 #include <cmath>
 
+#include "autograd/observer.h"
 #include "bind/arguments.h"
 #include "bind/modules.h"
 #include "bind/tensor_object.h"
@@ -48,6 +49,27 @@ bool truth(PyObject* object) {
     return value != 0;
 }
 
+// One step of one parameter, shown to observers as an operator that changes the parameter and what
+// the optimizer keeps for it.
+template <class Run>
+void observed_step(const char* name, std::initializer_list<TensorImpl*> changed, TensorImpl* grad,
+                   double lr, Run&& run) {
+    if (__builtin_expect(!(t_state.flags & kObserveMode), 1)) return run();
+    ObservedOp op{name, "", {}};
+    ObservedTensors outputs;
+    for (TensorImpl* t : changed) {
+        if (!t) continue;
+        op.inputs.add(t);
+        outputs.add(t);
+    }
+    op.changes = static_cast<uint8_t>(outputs.size());
+    op.inputs.add(grad);
+    op.add(lr);
+    Observation seen(std::move(op));
+    run();
+    seen.end(outputs);
+}
+
 PyObject* fused_sgd(PyObject*, PyObject* const* args, Py_ssize_t nargs) {
     return guarded([&]() -> PyObject* {
         check(nargs == 10, ErrorKind::Type, "_fused_sgd_() takes 10 arguments, got ", nargs);
@@ -62,7 +84,9 @@ PyObject* fused_sgd(PyObject*, PyObject* const* args, Py_ssize_t nargs) {
                                       truth(args[8]),
                                       truth(args[9])};
         for (Py_ssize_t i = 0; i < params.size(); ++i) {
-            forward::sgd_step(*params.get(i), *grads.get(i), buffers.get_if(i), numbers);
+            TensorImpl *param = params.get(i), *grad = grads.get(i), *buffer = buffers.get_if(i);
+            observed_step("sgd_step_", {param, buffer}, grad, numbers.lr,
+                          [&] { forward::sgd_step(*param, *grad, buffer, numbers); });
         }
         Py_RETURN_NONE;
     });
@@ -89,8 +113,11 @@ PyObject* fused_adam(PyObject*, PyObject* const* args, Py_ssize_t nargs) {
         numbers.maximize = truth(args[12]);
         numbers.decoupled = truth(args[13]);
         for (Py_ssize_t i = 0; i < params.size(); ++i) {
-            forward::adam_step(*params.get(i), *grads.get(i), *averages.get(i), *squares.get(i),
-                               amsgrad ? largest.get(i) : nullptr, numbers);
+            TensorImpl *param = params.get(i), *grad = grads.get(i), *average = averages.get(i);
+            TensorImpl *square = squares.get(i), *top = amsgrad ? largest.get(i) : nullptr;
+            observed_step("adam_step_", {param, average, square, top}, grad, lr, [&] {
+                forward::adam_step(*param, *grad, *average, *square, top, numbers);
+            });
         }
         Py_RETURN_NONE;
     });

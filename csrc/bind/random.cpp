@@ -4,6 +4,7 @@
 #include "bind/call.h"
 #include "bind/creation.h"
 #include "bind/modules.h"
+#include "bind/observed_call.h"
 #include "bind/tensor_object.h"
 #include "forward/fill_random.h"
 #include "ops.h"
@@ -200,32 +201,36 @@ PyObject* as_method(PyObject* self, PyObject* const* args, Py_ssize_t nargs, PyO
 }
 
 PyMethodDef functions[] = {
-    {"rand", method(rand), kFlags, "rand(*size, generator=None, dtype=None): uniform of [0, 1)."},
-    {"randn", method(randn), kFlags, "randn(*size, generator=None, dtype=None): standard normal."},
-    {"rand_like", method(rand_like), kFlags, "rand_like(input, *, dtype=None): uniform of [0, 1)."},
-    {"randn_like", method(randn_like), kFlags,
+    {"rand", created<"rand", rand>(), kFlags,
+     "rand(*size, generator=None, dtype=None): uniform of [0, 1)."},
+    {"randn", created<"randn", randn>(), kFlags,
+     "randn(*size, generator=None, dtype=None): standard normal."},
+    {"rand_like", created<"rand_like", rand_like>(), kFlags,
+     "rand_like(input, *, dtype=None): uniform of [0, 1)."},
+    {"randn_like", created<"randn_like", randn_like>(), kFlags,
      "randn_like(input, *, dtype=None): standard normal."},
-    {"randint", method(randint), kFlags,
+    {"randint", created<"randint", randint>(), kFlags,
      "randint(low=0, high, size, *, generator=None, dtype=None): integers of [low, high)."},
-    {"randint_like", method(randint_like), kFlags,
+    {"randint_like", created<"randint_like", randint_like>(), kFlags,
      "randint_like(input, low=0, high, *, dtype=None)"},
-    {"randperm", method(randperm), kFlags,
+    {"randperm", created<"randperm", randperm>(), kFlags,
      "randperm(n, *, generator=None, dtype=int64): 0, …, n - 1 in random order."},
-    {"normal", method(normal), kFlags,
+    {"normal", created<"normal", normal>(), kFlags,
      "normal(mean, std=1, size=None, *, generator=None): mean and std are numbers or tensors. The "
      "result is a constant: no gradient flows to mean or std."},
-    {"bernoulli", method(bernoulli), kFlags,
+    {"bernoulli", created<"bernoulli", bernoulli>(), kFlags,
      "bernoulli(input, p=None, *, generator=None): 1 with probability input, or p. A constant."},
-    {"multinomial", method(multinomial), kFlags,
+    {"multinomial", created<"multinomial", multinomial>(), kFlags,
      "multinomial(input, num_samples, replacement=False, *, generator=None): indices drawn with "
      "the "
      "weights in the rows of input."},
-    {"poisson", method(poisson), kFlags, "Not in Chainrule yet."},
+    {"poisson", created<"poisson", poisson>(), kFlags, "Not in Chainrule yet."},
     {nullptr, nullptr, 0, nullptr},
 };
 PyMethodDef methods[] = {
-    {"bernoulli", method(as_method<bernoulli_of>), kFlags, "bernoulli(p=None, *, generator=None)"},
-    {"multinomial", method(as_method<multinomial_of>), kFlags,
+    {"bernoulli", created<"bernoulli", as_method<bernoulli_of>>(), kFlags,
+     "bernoulli(p=None, *, generator=None)"},
+    {"multinomial", created<"multinomial", as_method<multinomial_of>>(), kFlags,
      "multinomial(num_samples, replacement=False, *, generator=None)"},
     {nullptr, nullptr, 0, nullptr},
 };

@@ -1,6 +1,7 @@
 #include "autograd/history.h"
 #include "bind/arguments.h"
 #include "bind/call.h"
+#include "bind/observed_call.h"
 #include "bind/random.h"
 #include "bind/tensor_object.h"
 #include "forward/fill_random.h"
@@ -114,17 +115,21 @@ CHAINRULE_METHOD(random) {
 }  // namespace
 
 PyMethodDef random_inplace_methods[] = {
-    {"uniform_", method(uniform), kFlags, "uniform_(from=0, to=1, *, generator=None): [from, to)."},
-    {"normal_", method(normal), kFlags, "normal_(mean=0, std=1, *, generator=None)"},
-    {"log_normal_", method(log_normal), kFlags,
+    {"uniform_", overwriting<"uniform_", uniform>(), kFlags,
+     "uniform_(from=0, to=1, *, generator=None): [from, to)."},
+    {"normal_", overwriting<"normal_", normal>(), kFlags,
+     "normal_(mean=0, std=1, *, generator=None)"},
+    {"log_normal_", overwriting<"log_normal_", log_normal>(), kFlags,
      "log_normal_(mean=1, std=2, *, generator=None): of the logarithm."},
-    {"cauchy_", method(cauchy), kFlags, "cauchy_(median=0, sigma=1, *, generator=None)"},
-    {"exponential_", method(exponential), kFlags, "exponential_(lambd=1, *, generator=None)"},
-    {"geometric_", method(geometric), kFlags,
+    {"cauchy_", overwriting<"cauchy_", cauchy>(), kFlags,
+     "cauchy_(median=0, sigma=1, *, generator=None)"},
+    {"exponential_", overwriting<"exponential_", exponential>(), kFlags,
+     "exponential_(lambd=1, *, generator=None)"},
+    {"geometric_", overwriting<"geometric_", geometric>(), kFlags,
      "geometric_(p, *, generator=None): trials up to the first success."},
-    {"bernoulli_", method(bernoulli), kFlags,
+    {"bernoulli_", overwriting<"bernoulli_", bernoulli>(), kFlags,
      "bernoulli_(p=0.5, *, generator=None): 1 with probability p, a number or a tensor."},
-    {"random_", method(random), kFlags,
+    {"random_", overwriting<"random_", random>(), kFlags,
      "random_(from=0, to=None, *, generator=None): integers of [from, to), or up to the largest "
      "that the dtype holds exactly."},
     {nullptr, nullptr, 0, nullptr},

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "autograd/history.h"
+#include "autograd/observer.h"
 #include "autograd/tangent.h"
 #include "ops.h"
 #include "tensor/convert.h"
@@ -128,7 +129,28 @@ bool plain_inplace(std::initializer_list<const TensorImpl*> inputs) {
     return !(flags & kColdFlags) && !(wanted && t_state.grad_enabled);
 }
 
+namespace {
+
+// Runs an in-place change, shown to the observers.
+template <class Operand, class Run>
+void observed(const char* name, const Tensor& self, const Operand& operand, Run&& run) {
+    ObservedOp op{name, "", {}};
+    op.add(self);
+    op.add(operand);
+    op.changes = 1;
+    Observation seen(std::move(op));
+    run();
+    ObservedTensors outputs;
+    outputs.add(self);
+    seen.end(outputs);
+}
+
+}  // namespace
+
 void copy_inplace(const Tensor& self, const Tensor& src) {
+    if (__builtin_expect(t_state.flags & kObserveMode, 0)) {
+        return observed("copy_", self, src, [&] { copy_inplace(self, src); });
+    }
     check_inplace(*self, "copy_");
     if (self.get() == src.get()) return;
     if (__builtin_expect((self->flags | src->flags) & kColdFlags, 0)) {
@@ -153,6 +175,9 @@ void copy_inplace(const Tensor& self, const Tensor& src) {
 }
 
 void fill_inplace(const Tensor& self, const Scalar& value) {
+    if (__builtin_expect(t_state.flags & kObserveMode, 0)) {
+        return observed("fill_", self, value, [&] { fill_inplace(self, value); });
+    }
     check_inplace(*self, "fill_");
     if (self->dtype == DType::Int64 && value.is_float()) {
         double number = value.as_double();
@@ -196,6 +221,7 @@ void assign_inplace(const Tensor& self, const Tensor& result, const char* operat
         simple = !recorded(*self, nullptr);
     }
     if (!simple) {
+        ObserversHidden hidden;  // they saw the operator
         copy_inplace(self, result);
         return;
     }

@@ -1,6 +1,7 @@
 #include "rules/index.h"
 
 #include "autograd/history.h"
+#include "autograd/observer.h"
 #include "base/message.h"
 #include "forward/index.h"
 #include "ops.h"
@@ -44,7 +45,19 @@ namespace {
 // Changes self by `direct`, or where history or tangents are at stake by what `recorded` gives.
 template <class Direct, class Recorded>
 void change(const Tensor& self, std::initializer_list<const TensorImpl*> inputs,
-            const char* operation, Direct&& direct, Recorded&& recorded) {
+            const char* operation, Direct&& direct, Recorded&& recorded,
+            const Scalar& number = Scalar(0)) {
+    if (__builtin_expect(t_state.flags & kObserveMode, 0)) {
+        ObservedOp op{operation, "", {}};
+        for (const TensorImpl* t : inputs) op.inputs.add(const_cast<TensorImpl*>(t));
+        op.add(number);
+        op.changes = 1;
+        Observation seen(std::move(op));
+        change(self, inputs, operation, direct, recorded);
+        ObservedTensors outputs;
+        outputs.add(self);
+        return seen.end(outputs);
+    }
     check_inplace(*self, operation);
     if (plain_inplace(inputs)) {
         direct();
@@ -97,7 +110,7 @@ void index_fill_inplace(const Tensor& self, int64_t dim, const Tensor& index, co
     change(
         self, {self.get()}, "index_fill_",
         [&] { forward::index_fill_into(self, dim, index, value); },
-        [&] { return ops::index_fill(self, dim, index, value); });
+        [&] { return ops::index_fill(self, dim, index, value); }, value);
 }
 
 void index_fill_inplace(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& value) {
@@ -118,7 +131,7 @@ void scatter_inplace(const Tensor& self, int64_t dim, const Tensor& index, const
     change(
         self, {self.get()}, "scatter_",
         [&] { forward::scatter_value_into(self, dim, index, value); },
-        [&] { return ops::scatter_value(self, dim, index, value); });
+        [&] { return ops::scatter_value(self, dim, index, value); }, value);
 }
 
 void scatter_add_inplace(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& src) {

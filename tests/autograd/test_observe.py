@@ -14,6 +14,9 @@ from chainrule.autograd import ObservedOperator, observe
 pytestmark = pytest.mark.chainrule_only
 
 HERE = Path(__file__).name
+ONES = torch.ones(2, 3)
+EVERYWHERE = ONES > 0
+FIRST = torch.tensor([0])
 
 
 def line_below() -> int:
@@ -75,6 +78,74 @@ def test_an_operator_with_several_results_and_a_list_of_tensors():
     assert first.outputs[0] is values and first.outputs[1] is indices
     assert [t is a for t in second.inputs] == [True, True]
     assert second.outputs[0] is joined
+
+
+def test_creation_functions_are_shown():
+    x = torch.ones(2, 3)
+    program = [
+        lambda: torch.zeros(2),
+        lambda: torch.randn(2, 3),
+        lambda: torch.tensor([1.0]),
+        lambda: torch.full_like(x, 2.0),
+        lambda: x.new_ones(4),
+        lambda: torch.arange(3),
+    ]
+    assert [names(f) for f in program] == [
+        ["zeros"],
+        ["randn"],
+        ["tensor"],
+        ["full_like"],
+        ["new_ones"],
+        ["arange"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("add_", lambda x: x.add_(1)),
+        ("fill_", lambda x: x.zero_()),
+        ("copy_", lambda x: x.copy_(ONES)),
+        ("normal_", lambda x: x.normal_()),
+        ("__setitem__", lambda x: x.__setitem__(0, 5.0)),
+        ("__setitem__", lambda x: x.__setitem__((slice(None), 1), 5.0)),
+        ("index_fill_", lambda x: x.index_fill_(0, FIRST, 5.0)),
+        ("masked_fill_", lambda x: x.masked_fill_(EVERYWHERE, 5.0)),
+    ],
+)
+@pytest.mark.parametrize("recorded", [False, True])
+def test_every_change_in_place_is_shown_once(name, change, recorded):
+    x = torch.full((2, 3), 2.0, requires_grad=recorded)
+    x = x * 1 if recorded else x
+    seen = []
+    with observe(on_operator=seen.append):
+        change(x)
+    (op,) = seen
+    assert op.name == name
+    assert op.inputs[0] is x and op.outputs[0] is x
+    assert (x != 2.0).any()
+
+
+def test_indexing_is_shown_whether_recorded_or_not():
+    for recorded in (False, True):
+        x = torch.ones(2, 3, requires_grad=recorded)
+        assert names(lambda x=x: x[0]) == ["select"]
+        assert names(lambda x=x: x[:, 1:]) == ["_slice"]
+
+
+def test_a_fused_optimizer_step_is_one_operator_for_each_parameter():
+    parameters = [torch.ones(2, requires_grad=True) for _ in range(2)]
+    optimizer = torch.optim.SGD(parameters, lr=0.5, momentum=0.9)
+    for p in parameters:
+        p.grad = torch.ones(2)
+    optimizer.step()
+    seen = []
+    with observe(on_operator=seen.append):
+        optimizer.step()
+    assert [op.name for op in seen] == ["sgd_step_", "sgd_step_"]
+    for op, p in zip(seen, parameters, strict=True):
+        assert op.inputs[0] is p and op.outputs[0] is p
+        assert op.inputs[-1] is p.grad
 
 
 def test_what_an_operator_calls_itself_is_not_shown():
@@ -221,7 +292,7 @@ def test_a_backward_inside_a_backward_belongs_to_the_outer_one():
     assert x.grad.tolist() == [2.0, 2.0]
 
 
-def test_a_custom_function_is_an_operator_and_so_is_what_its_forward_calls():
+def test_a_custom_function_is_an_operator_and_so_is_what_it_calls():
     class Cube(torch.autograd.Function):
         @staticmethod
         def forward(ctx, x):
@@ -238,7 +309,7 @@ def test_a_custom_function_is_an_operator_and_so_is_what_its_forward_calls():
         y = Cube.apply(x)
     assert [op.name for op in seen] == ["mul", "mul", "Cube"]
     assert seen[-1].outputs[0] is y and seen[-1].inputs[0] is x and seen[-1].row is None
-    assert names(y.backward) == []
+    assert names(y.backward) == ["mul", "_pow2", "mul"]
 
 
 # Callbacks -------------------------------------------------------------------------------------
@@ -385,10 +456,10 @@ def test_an_error_inside_the_with_block_ends_the_watching():
 
 def test_a_failing_operator_is_not_shown_and_leaves_the_watching_on():
     seen = []
-    x = torch.ones(2)
+    x, longer = torch.ones(2), torch.ones(3)
     with observe(on_operator=lambda op: seen.append(op.name)):
         with pytest.raises(RuntimeError):
-            x + torch.ones(3)
+            x + longer
         x * 2
     assert seen == ["mul"]
 

@@ -114,6 +114,8 @@ def read_events(
             record.microseconds(raw["end"][i]),
         )
         event.kind = KINDS[kind]
+        if kind == RANGE and name.startswith("ProfilerStep#"):  # one row for all steps
+            event.name = "ProfilerStep*"
         if call is not None and raw["kind"][parent_number] == BACKWARD:
             call.cpu_children.append(event)
         if kind == BACKWARD:  # torch has no such event: the nodes stand for it

@@ -93,7 +93,7 @@ def trace_events(events: EventList, threads: list[int]) -> Iterator[dict[str, An
         yield {
             "ph": "X",
             "cat": _CATEGORY.get(event.kind, "cpu_op"),
-            "name": event.name,
+            "name": event.trace_name,
             **where,
             "ts": start,
             "dur": round(event.cpu_time_total, 3),
@@ -184,7 +184,7 @@ def flame_payload(events: EventList) -> dict[str, Any]:
         if kind == 0 and outer_kind == 1:
             kind = 1
         kinds[id(event)] = kind
-        name = event.name.removeprefix("autograd::engine::evaluate_function: ")
+        name = event.trace_name.removeprefix("autograd::engine::evaluate_function: ")
         place = event.location
         columns["name"].append(number(name))
         columns["start"].append(round(event.time_range.start, 3))

@@ -129,7 +129,8 @@ class FunctionEvent(_Times):
     """One call of an operator, one run of a backward node, or one range.
 
     Attributes:
-        name, key: ``"aten::mul"``, ``"MulBackward0"``, or the name of a range.
+        name, key: ``"aten::mul"``, ``"MulBackward0"``, or the name of a range; steps of a schedule
+            are all ``"ProfilerStep*"``, with their number in ``trace_name``.
         id: number within the profile, from 1.
         time_range: start and end in microseconds.
         thread: number of the thread, from 1; ``fwd_thread``: where the forward operator ran.

@@ -37,6 +37,7 @@ def test_what_is_freed_inside_a_range_is_subtracted() -> None:
     del z
 
 
+@pytest.mark.chainrule_only
 def test_what_is_freed_between_events_is_shown() -> None:
     x = torch.ones(1000)
     y = x.exp()

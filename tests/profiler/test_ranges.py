@@ -31,6 +31,7 @@ def test_a_range_holds_what_runs_in_it() -> None:
     assert one(events, "outer").scope == 7
 
 
+@pytest.mark.chainrule_only
 def test_it_decorates_functions() -> None:
     @record_function("work")
     def work(depth: int) -> Any:

@@ -132,6 +132,7 @@ def second(x: Any) -> Any:
     return first(x)
 
 
+@pytest.mark.chainrule_only
 def test_averages_by_stack() -> None:
     x = torch.ones(3, requires_grad=True)
     with profile(with_stack=True) as prof:
@@ -156,6 +157,7 @@ def test_stacks_hold_no_frames_of_the_package() -> None:
     assert not any("/chainrule/" in frame for frame in stack if "/tests/" not in frame)
 
 
+@pytest.mark.chainrule_only
 def test_stacks_are_written_for_flame_graphs(tmp_path: Any) -> None:
     import time
 

@@ -116,6 +116,7 @@ def test_keys_are_those_of_torch(real_torch: ModuleType, tmp_path: Any) -> None:
     }
 
 
+@pytest.mark.chainrule_only
 def test_zipped_traces(tmp_path: Any) -> None:
     prof = run(torch)
     path = tmp_path / "trace.json.gz"
@@ -126,6 +127,7 @@ def test_zipped_traces(tmp_path: Any) -> None:
     assert len(zipped["traceEvents"]) == len(plain["traceEvents"])
 
 
+@pytest.mark.chainrule_only
 def test_metadata_is_written(tmp_path: Any) -> None:
     with profile(profile_memory=True) as prof:
         torch.ones(2).exp()

@@ -226,7 +226,8 @@ class _Explainer:
         if place is None:
             reason = self._why_apart()
             return Explanation(root_name, leaf_name, 0, [], None, None, False, reason)
-        leaf_name = self.names(place[0])
+        if len(graph.nodes[place[0]].shapes) == 1:  # else its name is that of the first output
+            leaf_name = self.names(place[0])
         if place[0] == root_id:
             return Explanation(root_name, leaf_name, 1, [], None, None, False, "")
         gradient = chainrule.autograd.grad(

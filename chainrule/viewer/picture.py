@@ -45,6 +45,7 @@ class Picture:
         boxes: how many boxes there are at most, up to 400; None leaves it to the picture.
         direction: of the SVG and dot forms, "down", "up" or "right".
         width: columns of the text; None: those of the terminal, or 80.
+        steps: of a recorded run, all that the page shows of it.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Picture:
         boxes: int | None = None,
         direction: str | None = None,
         width: int | None = None,
+        steps: dict[str, Any] | None = None,
     ) -> None:
         if fold not in ("module", "line", "structure", None):
             raise ValueError(f"fold must be 'module', 'line', 'structure' or None, not {fold!r}")
@@ -68,6 +70,7 @@ class Picture:
         self._boxes = boxes
         self._direction = direction
         self._width = width
+        self._steps = steps
         self._svg: str | None = None
         self._view(attach=False)  # a wrong argument is an error here, not when it is drawn
 
@@ -109,7 +112,8 @@ class Picture:
             drawn = self.svg()
         except MissingLayout:
             drawn = None
-        return page({"graphs": [self.graph], "steps": [], "profile": None}, svg=drawn)
+        alone = {"graphs": [self.graph], "steps": [], "profile": None}
+        return page(alone if self._steps is None else self._steps, svg=drawn)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the picture to a file, in the form that its suffix names.

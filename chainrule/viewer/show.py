@@ -38,7 +38,8 @@ def show(
 
     Args:
         obj: a tensor with a graph, a list or tuple of them, a `chainrule.graph.Graph`, an
-            ``nn.Module``, or a graph that was read from a JSON file.
+            ``nn.Module``, what ``record_graph()`` recorded (the last step; the page has all), or a
+            graph that was read from a JSON file.
         inputs: what to call the module with; ``keywords`` are its keyword arguments. Of a tuple,
             list or dict that it returns, the first tensor with a graph is drawn.
         fold: what becomes one box in a large graph: "module" (a call of an ``nn.Module``),
@@ -70,8 +71,8 @@ def show(
     """
     if form is not None and form not in FORMS:
         raise ValueError(f"form must be one of {', '.join(map(repr, FORMS))}, not {form!r}")
-    graph = _exported(obj, inputs, keywords, gradients)
-    picture = Picture(graph, fold=fold, boxes=boxes, direction=direction, width=width)
+    graph, steps = _exported(obj, inputs, keywords, gradients)
+    picture = Picture(graph, fold=fold, boxes=boxes, direction=direction, width=width, steps=steps)
     if form is not None or file is not None or not in_notebook():
         picture.print(file, form=form or "text", color=color)
     return picture
@@ -100,8 +101,8 @@ def save_graph(
         ValueError: another suffix; otherwise as `show`.
     """
     form_of(Path(path))
-    graph = _exported(obj, inputs, keywords, gradients)
-    Picture(graph, fold=fold, boxes=boxes, direction=direction, width=width).save(path)
+    graph, steps = _exported(obj, inputs, keywords, gradients)
+    Picture(graph, fold=fold, boxes=boxes, direction=direction, width=width, steps=steps).save(path)
 
 
 def in_notebook() -> bool:
@@ -115,10 +116,11 @@ def in_notebook() -> bool:
 
 def _exported(
     obj: Any, inputs: tuple[Any, ...], keywords: dict[str, Any], gradients: bool | None
-) -> dict[str, Any]:
-    """The graph of ``obj`` in the exchange format."""
+) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """The graph of ``obj`` in the exchange format, and the page of a recorded run."""
     from chainrule.graph import Graph
-    from chainrule.graph.export import graph_to_dict
+    from chainrule.graph.export import graph_to_dict, to_payload
+    from chainrule.graph.record import Recording
 
     if isinstance(obj, chainrule.nn.Module):
         obj = _called(obj, inputs, keywords)
@@ -129,7 +131,14 @@ def _exported(
             "Give several tensors as a list: show([first, second])"
         )
     if isinstance(obj, Mapping) and "format" in obj:
-        return dict(obj)
+        return dict(obj), None
+    if isinstance(obj, Recording):
+        if not obj.steps:
+            raise RuntimeError(
+                "nothing was recorded: no backward() ran inside the with block of record_graph()"
+            )
+        page = to_payload(obj)
+        return page["graphs"][page["steps"][-1]["graph"]], page
     if isinstance(obj, Tensor):
         graph = Graph(obj)
     elif isinstance(obj, list | tuple) and obj and all(isinstance(t, Tensor) for t in obj):
@@ -138,11 +147,11 @@ def _exported(
         graph = obj
     else:
         raise TypeError(
-            "show draws a tensor, a list of tensors, a Graph or an nn.Module with inputs, "
-            f"not {type(obj).__name__}"
+            "show draws a tensor, a list of tensors, a Graph, a Recording or an nn.Module with "
+            f"inputs, not {type(obj).__name__}"
         )
     _compute_gradients(graph, gradients)
-    return graph_to_dict(graph)
+    return graph_to_dict(graph), None
 
 
 def _called(module: Any, inputs: tuple[Any, ...], keywords: dict[str, Any]) -> Tensor:

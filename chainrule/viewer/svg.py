@@ -110,7 +110,7 @@ def render(view: View, direction: str | None = None, label: str = "") -> str:
         # What follows in the order of computation is drawn in a straight line, if possible.
         follows = link.target == link.source + 1
         from_leaf = view.boxes[link.source].kind in ("leaf", "constant")
-        weight = 1 if from_leaf else 12 if follows else 2
+        weight = 1 if from_leaf or numeric else 12 if follows else 2
         wires.append(Wire(link.source, link.target, width, 18, weight))
     titles = []
     for frame in view.frames:
@@ -186,7 +186,7 @@ def _look(view: View, index: int, direction: str) -> _Look:
             caption.append([(label, "cr-bold")])
         if variable:
             first.append((labels.shortened(variable, 22), "cr-var"))
-        elif not single and reader.expression(node) and box.alone_in < 0:
+        elif reader.expression(node) and box.alone_in < 0:
             first.append(
                 (labels.shortened(labels.printable(reader.expression(node)), 24), "cr-muted")
             )

@@ -42,7 +42,7 @@ def test_the_textbook_figure_has_names_symbols_values_and_gradients():
     for name in ("a", "w1", "w2", "w3", "w4"):
         assert name in found
     assert found.count("×") == 4 and found.count("+") == 1 and found.count("−") == 1
-    for caption in ("b = 6", "c = 4", "d = 14", "L = −4", "= 2"):
+    for caption in ("b = 6", "c = 4", "d = 14", "L = −4", "= 2", "w4*c = 8"):
         assert caption in found
     for gradient in ("∂L/∂w1 = −2", "∂L/∂a = −7", "∂L/∂d = −1", "∂L/∂L = 1", "grad −1"):
         assert gradient in found

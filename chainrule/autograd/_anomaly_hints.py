@@ -177,24 +177,10 @@ def _at_zero(values: Values | None) -> bool:
 def _sqrt(saved: dict[str, Values], numbers: dict[str, float]) -> str | None:
     if _at_zero(saved.get("result")):
         return (
-            "The slope of sqrt at 0 is infinite, and 0·∞ is NaN: use (x + 1e-12).sqrt(), or "
-            "x.clamp(min=1e-12).sqrt()."
+            "The slope of sqrt at 0 is infinite, and 0·∞ is NaN: use (x + 1e-12).sqrt() or "
+            "x.clamp(min=1e-12).sqrt(); for the length of a vector torch.linalg.vector_norm(v), "
+            "for a spread x.std(), whose slope at 0 is 0."
         )
-    return None
-
-
-def _norm(saved: dict[str, Values], numbers: dict[str, float]) -> str | None:
-    if _at_zero(saved.get("result")) or _at_zero(saved.get("self")):
-        return (
-            "A norm has no slope where the vector is 0: use (x.square().sum() + 1e-12).sqrt(), "
-            "or leave such rows out."
-        )
-    return None
-
-
-def _spread(saved: dict[str, Values], numbers: dict[str, float]) -> str | None:
-    if _at_zero(saved.get("result")):
-        return "std has no slope where all numbers are equal: use (x.var() + 1e-12).sqrt()."
     return None
 
 
@@ -258,9 +244,6 @@ def _exp_slope(saved: dict[str, Values], numbers: dict[str, float]) -> str | Non
 _BACKWARD: dict[str, Callable[[dict[str, Values], dict[str, float]], str | None]] = {
     "sqrt": _sqrt,
     "rsqrt": _sqrt,
-    "norm": _norm,
-    "linalg_vector_norm": _norm,
-    "std": _spread,
     "log": _log_slope,
     "log2": _log_slope,
     "log10": _log_slope,

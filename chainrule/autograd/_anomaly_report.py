@@ -140,9 +140,9 @@ def operator(
         if path:
             text.append(f"in the module {path} ({scopes[-1][2]})")
         for i, (label, values) in enumerate(zip(labels, facts, strict=True)):
-            if i >= changes:
+            if not any(inputs[i] is t for t in inputs[:changes]):
                 text.append(f"{label}, {values.describe()}")
-            elif i != index:
+            elif i < changes and i != index:
                 text.append(f"{label}, after the change, {values.describe()}")
         text.append(f"result, {result.describe()}")
         if row is not None and row.split(":")[0] in _ELEMENTWISE:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["AnomalyError", "anomaly"]
 
-NAN, INFINITE, FORWARD, BACKWARD, ENABLED, UNCHECKED = 1, 2, 4, 8, 16, 32
+NAN, INFINITE, FORWARD, BACKWARD, LEAVES, ENABLED, UNCHECKED = 1, 2, 4, 8, 16, 32, 64
 
 
 class AnomalyError(RuntimeError):
@@ -38,7 +38,7 @@ def mode_bits(nan: bool, inf: bool, forward: bool, backward: bool) -> int:
         | (NAN if nan else UNCHECKED)
         | (INFINITE if inf else 0)
         | (FORWARD if forward else 0)
-        | (BACKWARD if backward else 0)
+        | (BACKWARD | LEAVES if backward else 0)
     )
 
 

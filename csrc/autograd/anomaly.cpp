@@ -47,6 +47,14 @@ bool is_view_of_inputs(const ObservedOp& op, const TensorImpl& output) {
     return false;
 }
 
+// Whether the operator writes over its i-th input.
+bool changed(const ObservedOp& op, size_t i) {
+    for (size_t k = 0; k < op.changes; ++k) {
+        if (op.inputs[k]->storage == op.inputs[i]->storage) return true;
+    }
+    return false;
+}
+
 // The first stays.
 void note_origin(AnomalyTrap::Origin& origin, const char* operation, uint8_t kinds) {
     if (!kinds || origin.kinds) return;
@@ -70,7 +78,9 @@ void AnomalyTrap::Origin::clear() {
 void AnomalyTrap::before_op(const ObservedOp& op) {
     if (__builtin_expect(op.changes == 0, 1)) return;
     before_ = kNothing;
-    for (size_t i = 0; i < op.changes; ++i) before_ |= kinds_of(op.inputs[i]);
+    for (size_t i = 0; i < op.inputs.size(); ++i) {
+        if (changed(op, i)) before_ |= kinds_of(op.inputs[i]);
+    }
 }
 
 void AnomalyTrap::after_op(const ObservedOp& op, const ObservedTensors& outputs) {
@@ -91,7 +101,9 @@ void AnomalyTrap::examine_operator(const ObservedOp& op, const ObservedTensors& 
         out |= kinds;
     }
     uint8_t in = op.changes ? before_ : uint8_t{kNothing};
-    for (size_t i = op.changes; i < op.inputs.size(); ++i) in |= kinds_of(op.inputs[i]);
+    for (size_t i = op.changes; i < op.inputs.size(); ++i) {
+        if (!changed(op, i)) in |= kinds_of(op.inputs[i]);
+    }
     uint8_t numbers = (op.number_nan ? kNan : 0) | (op.number_infinite ? kInfinite : 0);
     uint8_t made = unexplained(out, in | numbers);
     if (!made) {
@@ -128,11 +140,11 @@ bool AnomalyTrap::is_root(const Node& node) const {
 bool AnomalyTrap::wants_arrived(const Node& node) const {
     if (!options.backward || !trapped()) return false;
     if (!node.is_accumulate_grad()) return true;
-    return static_cast<const AccumulateGrad&>(node).variable()->grad != nullptr;
+    return options.leaves && static_cast<const AccumulateGrad&>(node).variable()->grad != nullptr;
 }
 
 void AnomalyTrap::before_node(Node& node, Tensor*) {
-    if (__builtin_expect(node.is_accumulate_grad(), 0)) {
+    if (options.leaves && __builtin_expect(node.is_accumulate_grad(), 0)) {
         before_ = kinds_of(static_cast<AccumulateGrad&>(node).variable()->grad);
     }
 }
@@ -140,6 +152,7 @@ void AnomalyTrap::before_node(Node& node, Tensor*) {
 void AnomalyTrap::after_node(Node& node, Tensor* in, Tensor* out) {
     if (!options.backward || !trapped()) return;
     if (node.is_accumulate_grad()) {
+        if (!options.leaves) return;
         const TensorImpl* grad = static_cast<AccumulateGrad&>(node).variable()->grad;
         if (__builtin_expect(!fine(grad), 0)) examine_leaf(node, in, out);
         return;

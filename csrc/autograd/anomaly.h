@@ -18,6 +18,7 @@ public:
         bool infinite = true;
         bool forward = true;   // raise at operators; else only remember them for `backward`
         bool backward = true;  // raise at nodes
+        bool leaves = true;    // look at the .grad of leaves too
     };
 
     // Where a value that is not finite came up in the forward pass, of the running step.

@@ -15,7 +15,8 @@ enum Mode : long {
     kTrapInfinite = 2,
     kTrapForward = 4,
     kTrapBackward = 8,
-    // 16 and above: what Python asks for, whatever is trapped
+    kTrapLeaves = 16,
+    // 32 and above: what Python asks for, whatever is trapped
 };
 
 PyObject* text_or_none(const char* text) {
@@ -132,7 +133,8 @@ PyObject* set_mode(PyObject*, PyObject* wanted) {
         bool watches = mode & (kTrapNan | kTrapInfinite);
         t_trap->mode = mode;
         t_trap->options = {(mode & kTrapNan) != 0, (mode & kTrapInfinite) != 0,
-                           (mode & kTrapForward) != 0, (mode & kTrapBackward) != 0};
+                           (mode & kTrapForward) != 0, (mode & kTrapBackward) != 0,
+                           (mode & kTrapLeaves) != 0};
         if (watches && !watched) {
             t_trap->after_backward();
             add_observer(*t_trap);

@@ -388,7 +388,19 @@ def batch_norm(
     variance unbiased there); otherwise with the running ones.
     """
     shape = [1] * input.dim()
-    shape[1] = input.shape[1]
+    shape[1] = channels = input.shape[1]
+    for name, vector in (
+        ("running_mean", running_mean),
+        ("running_var", running_var),
+        ("weight", weight),
+        ("bias", bias),
+    ):
+        if vector is not None and vector.numel() != channels:
+            raise RuntimeError(
+                f"{name} should contain {channels} elements not {vector.numel()}\n"
+                f"  The input, of shape {list(input.shape)}, has {channels} channels in "
+                f"dimension 1; the layer was made for {vector.numel()}."
+            )
     if not training:
         if running_mean is None or running_var is None:
             raise RuntimeError(

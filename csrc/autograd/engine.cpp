@@ -139,18 +139,13 @@ void collect(Tensor& into, Tensor grad) {
     }
 }
 
-[[noreturn]] void refuse_gradient(Node* from, uint32_t input, const Tensor& grad,
-                                  OutputMeta& meta) {
-    std::string what = is_differentiable(grad->dtype)
-                           ? concat("got ", to_string(grad.shape()),
-                                    " but expected shape compatible with ", to_string(meta.shape()))
-                           : concat("expected type torch.", dtype_name(meta.dtype()),
-                                    " but got torch.", dtype_name(grad->dtype));
+[[noreturn]] void refuse_gradient(Node* from, uint32_t input, const Dims& got, const Dims& want) {
     fail(ErrorKind::Runtime, "Function ", from->name(), " returned an invalid gradient at index ",
-         input, " - ", what, note_at(from->where(), from->name(), " was recorded at "),
-         note("A backward returns for each input a gradient of that input's shape and dtype",
+         input, " - got ", to_string(got), " but expected shape compatible with ", to_string(want),
+         note_at(from->where(), from->name(), " was recorded at "),
+         note("A backward returns for each input a gradient of that input's shape",
               from->has_python_object() ? concat(": look at backward() of ", from->name(), ".")
-                                        : "; a hook that replaces a gradient keeps them too."));
+                                        : "."));
 }
 
 // Gives an arriving gradient the shape and dtype of the value it belongs to. Broadcasting is
@@ -163,11 +158,10 @@ Tensor fit(Tensor grad, OutputMeta& meta, Node* from, uint32_t input) {
             int64_t w = want[want.size() - 1 - i], g = got[got.size() - 1 - i];
             expandable = w == g || w == 1;
         }
-        if (!expandable) refuse_gradient(from, input, grad, meta);
+        if (!expandable) refuse_gradient(from, input, got, want);
         grad = engine_ops::sum_to_shape(grad, want);
     }
     if (__builtin_expect(grad->dtype != meta.dtype(), 0)) {
-        if (!is_differentiable(grad->dtype)) refuse_gradient(from, input, grad, meta);
         grad = engine_ops::cast(grad, meta.dtype());
     }
     return grad;
@@ -377,7 +371,10 @@ std::vector<Tensor> GraphTask::run(const std::vector<Edge>& roots, std::vector<T
     }
     for (size_t i = 0; i < roots.size(); ++i) {
         Node::State& s = state(roots[i].node);
-        if (s.needed) collect(s.grads[roots[i].index], std::move(grads[i]));
+        if (!s.needed) continue;
+        DType dtype = roots[i].node->meta(roots[i].index).dtype();
+        if (grads[i]->dtype != dtype) grads[i] = engine_ops::cast(grads[i], dtype);
+        collect(s.grads[roots[i].index], std::move(grads[i]));
     }
     for (const Edge& root : roots) {
         if (!claimed(root.node)) continue;

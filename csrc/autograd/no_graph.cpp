@@ -9,10 +9,6 @@ namespace chainrule {
 
 namespace {
 
-bool same_place(const SourceLocation& a, const SourceLocation& b) {
-    return a.code == b.code && a.instruction == b.instruction;
-}
-
 // A loop gives the same reasons over and over: the last ones are kept, by their place in the
 // program, so that most tensors only count one up.
 constexpr size_t kKept = 64;
@@ -97,11 +93,11 @@ std::string why_no_graph(const TensorImpl& t) {
     NoGraph* reason = no_graph_of(t);
     if (!reason) {
         if (!is_differentiable(t.dtype)) {
-            return concat(note("It is torch.", dtype_name(t.dtype), ", and no tensor that it was ",
-                               "computed from requires a gradient."),
-                          note("Gradients need floating-point tensors with requires_grad=True."));
+            return concat(note("It is torch.", dtype_name(t.dtype),
+                               ", and only floating-point tensors have gradients."),
+                          note("Compute in floating point, from tensors with requires_grad=True."));
         }
-        return concat(note("No tensor that it was computed from requires a gradient."),
+        return concat(note("No recorded operation on a tensor that requires a gradient led to it."),
                       note("Set requires_grad=True on what is to be differentiated before it is "
                            "used; module parameters have it. A number taken out with .item(), "
                            "float() or .numpy() has left the graph."));
@@ -140,11 +136,12 @@ std::string why_no_graph(const TensorImpl& t) {
         case NoGraph::Why::ConstantGradient:
             break;
     }
-    return concat(note("It was computed from a gradient that is constant: nothing that requires a "
-                       "gradient enters it."),
-                  note_at(reason->where, "The gradient was computed at "),
-                  note("Of a linear function the second derivative is zero; leave this backward "
-                       "out."));
+    return concat(
+        note("It was computed from a gradient that is constant: despite create_graph=True "
+             "nothing that requires a gradient entered it."),
+        note_at(reason->where, "The gradient was computed at "),
+        note("The function is linear there, or its backward is marked as "
+             "once_differentiable."));
 }
 
 }  // namespace chainrule

@@ -1,6 +1,7 @@
 #include "autograd/node.h"
 
 #include "autograd/no_graph.h"
+#include "autograd/origin.h"
 #include "autograd/saved.h"
 #include "base/message.h"
 
@@ -59,8 +60,10 @@ void Node::dispose(Node* node) {
 }
 
 std::string Node::described() const {
+    std::string module = scope_ && g_describe_module ? g_describe_module(*scope_) : std::string();
+    std::string what = module.empty() ? std::string(name()) : concat(name(), " of ", module);
     std::string place = describe_line(where_);
-    return place.empty() ? std::string(name()) : concat(name(), " recorded at ", place);
+    return place.empty() ? what : concat(what, " recorded at ", place);
 }
 
 void release_history(TensorImpl& impl) {

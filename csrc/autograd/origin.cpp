@@ -4,6 +4,8 @@
 
 namespace chainrule {
 
+std::string (*g_describe_module)(const ModuleScope& scope) = nullptr;
+
 std::string describe_origin(const TensorImpl& t) {
     if (t.grad_fn) return concat("result of ", t.grad_fn->described());
     const Storage& storage = *t.storage;

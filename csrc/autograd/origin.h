@@ -7,6 +7,10 @@
 
 namespace chainrule {
 
+// The module call in which an operation ran, for messages: 'module "layers.1" (ReLU)'. Lent by the
+// front end, which knows modules.
+extern std::string (*g_describe_module)(const ModuleScope& scope);
+
 // For messages: "result of MulBackward0 recorded at train.py:2:  h = x * 2"; of large or changed
 // memory the line that made or changed it; "" when nothing is known.
 std::string describe_origin(const TensorImpl& t);

@@ -87,10 +87,12 @@ void Saved::fail_changed(Node& owner) const {
          producer, " is at version ", impl_->storage->version, "; expected version ", version_,
          " instead.", note("The value was saved by ", owner.described()),
          note_at(impl_->storage->changed, "and changed at "),
-         leaf ? note("A parameter changed between forward and backward: call backward() before "
-                     "that change, or compute the loss anew after it.")
-              : note("Use the out-of-place form there (x = x + 1 instead of x += 1), or change a "
-                     "clone()."));
+         !leaf && same_place(impl_->storage->changed, owner.where())
+             ? note("Both happen in that line: look for inplace=True in the modules that it calls.")
+         : leaf ? note("A parameter changed between forward and backward: call backward() before "
+                       "that change, or compute the loss anew after it.")
+                : note("Use the out-of-place form there (x = x + 1 instead of x += 1), or change a "
+                       "clone()."));
 }
 
 void Saved::refuse_inference() {

@@ -12,7 +12,7 @@ std::string describe_line(const SourceLocation& location) {
 bool is_here(const SourceLocation& location) {
     SourceLocation now;
     if (g_front_end.peek) g_front_end.peek(&now);
-    return now.code && now.code == location.code && now.instruction == location.instruction;
+    return now.code && same_place(now, location);
 }
 
 }  // namespace chainrule

@@ -25,6 +25,9 @@ std::string note_at(const SourceLocation& location, const Parts&... parts) {
     return line.empty() ? line : concat("\n  ", parts..., line);
 }
 
+inline bool same_place(const SourceLocation& a, const SourceLocation& b) {
+    return a.code == b.code && a.instruction == b.instruction;
+}
 // True if the program is at this very line and instruction now.
 bool is_here(const SourceLocation& location);
 

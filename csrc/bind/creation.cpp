@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "autograd/history.h"
+#include "base/message.h"
 #include "bind/arguments.h"
 #include "bind/call.h"
 #include "bind/creation_methods.h"

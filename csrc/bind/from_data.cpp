@@ -1,6 +1,7 @@
 #include <cfloat>
 
 #include "autograd/no_graph.h"
+#include "base/message.h"
 #include "bind/arguments.h"
 #include "bind/buffer.h"
 #include "bind/creation.h"
@@ -182,7 +183,9 @@ struct Store {
 
     void check_length(int64_t length, size_t dim) const {
         check(length == shape[dim], ErrorKind::Value, "expected sequence of length ", shape[dim],
-              " at dim ", dim, " (got ", length, ")");
+              " at dim ", dim, " (got ", length, ")",
+              note("Rows of a tensor are equally long: pad the shorter ones, or keep a list of "
+                   "tensors."));
     }
 };
 

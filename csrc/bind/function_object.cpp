@@ -252,6 +252,19 @@ void run_forward(Call& call) {
     if (!setup) PyErr_Clear();
     PyRef forward = checked(PyObject_GetAttrString(call.function, "forward"));
     GradModeGuard off(false);
+    // What forward computes is not recorded because apply() was called, whatever the user switched.
+    struct SwitchedHere {
+        SourceLocation outer = t_state.mode_switched;
+        explicit SwitchedHere(const SourceLocation& where) {
+            t_state.mode_switched = copy_location(where);
+        }
+        ~SwitchedHere() {
+            release_location(&t_state.mode_switched);
+            t_state.mode_switched = outer;
+        }
+        SwitchedHere(const SwitchedHere&) = delete;
+        SwitchedHere& operator=(const SwitchedHere&) = delete;
+    } switched(call.node->where());
     PyRef result;
     if (setup) {
         result = checked(PyObject_CallObject(forward.get(), call.args));
@@ -333,7 +346,8 @@ void save_tensors(Call& call) {
         if (item == Py_None) continue;
         check(is_tensor(item), ErrorKind::Type,
               "save_for_backward can only save variables, but argument ", i, " is of type ",
-              Py_TYPE(item)->tp_name);
+              Py_TYPE(item)->tp_name,
+              note("Keep what is no tensor as an attribute: ctx.factor = factor."));
         Py_ssize_t output = position_of(call.outputs.get(), item);
         Tensor t = tensor_of(item);
         if (output >= 0)

@@ -1,12 +1,37 @@
 #include "bind/hook_objects.h"
 
 #include "autograd/history.h"
+#include "base/message.h"
 #include "bind/hooks.h"
 #include "bind/tensor_object.h"
 
 namespace chainrule::bind {
 
 namespace {
+
+std::string name_of(PyObject* callable) {
+    PyRef text(PyObject_GetAttrString(callable, "__name__"));
+    const char* utf8 = text && PyUnicode_Check(text.get()) ? PyUnicode_AsUTF8(text.get()) : nullptr;
+    PyErr_Clear();
+    return utf8 ? utf8 : Py_TYPE(callable)->tp_name;
+}
+
+// What a hook gives in place of a gradient is of the same shape and dtype.
+void check_replacement(PyObject* callable, const Tensor& old, const Tensor& changed) {
+    if (!changed) return;
+    check(static_cast<bool>(old), ErrorKind::Runtime,
+          "can't replace a None gradient with a non-None value",
+          note("Hook '", name_of(callable), "' returned a tensor where no gradient arrived."));
+    check(changed->same_shape(*old), ErrorKind::Runtime, "hook '", name_of(callable),
+          "' has changed the size of value",
+          note("The gradient has shape ", to_string(old.shape()),
+               ", and the hook returned one of shape ", to_string(changed.shape()), "."));
+    check(
+        changed.dtype() == old.dtype(), ErrorKind::Runtime, "hook '", name_of(callable),
+        "' has changed the type of value (was ", legacy_type_name(old.dtype()), " got ",
+        legacy_type_name(changed.dtype()), ")",
+        note("Return a gradient of the same dtype: grad.to(torch.", dtype_name(old.dtype()), ")."));
+}
 
 class PythonTensorHook final : public TensorHook {
 public:
@@ -18,24 +43,12 @@ public:
         check(is_tensor(result.get()), ErrorKind::Type, "expected Variable, but hook returned '",
               Py_TYPE(result.get())->tp_name, "': a tensor hook returns None or the new gradient");
         Tensor changed = tensor_of(result.get());
-        check(changed->same_shape(*grad), ErrorKind::Runtime, "hook '", name(),
-              "' has changed the size of value: from ", to_string(grad.shape()), " to ",
-              to_string(changed.shape()));
-        check(changed.dtype() == grad.dtype(), ErrorKind::Runtime, "hook '", name(),
-              "' has changed the type of value (was torch.", dtype_name(grad.dtype()),
-              " got torch.", dtype_name(changed.dtype()), ")");
+        check_replacement(callable_.get(), grad, changed);
         return changed;
     }
     void* python_callable() const override { return callable_.get(); }
 
 private:
-    std::string name() const {
-        PyRef text(PyObject_GetAttrString(callable_.get(), "__name__"));
-        const char* utf8 =
-            text && PyUnicode_Check(text.get()) ? PyUnicode_AsUTF8(text.get()) : nullptr;
-        PyErr_Clear();
-        return utf8 ? utf8 : Py_TYPE(callable_.get())->tp_name;
-    }
     PyRef callable_;
 };
 
@@ -48,7 +61,7 @@ PyRef tuple_of(const std::vector<Tensor>& list) {
     return tuple;
 }
 
-void take_tuple(PyObject* result, std::vector<Tensor>& list, const char* what) {
+void take_tuple(PyObject* callable, PyObject* result, std::vector<Tensor>& list, const char* what) {
     if (result == Py_None) return;
     PyRef single;
     if (is_tensor(result) && list.size() == 1) {
@@ -65,7 +78,9 @@ void take_tuple(PyObject* result, std::vector<Tensor>& list, const char* what) {
         PyObject* item = PySequence_Fast_GET_ITEM(result, static_cast<Py_ssize_t>(i));
         check(item == Py_None || is_tensor(item), ErrorKind::Type, what,
               " must return tensors or None");
-        list[i] = item == Py_None ? Tensor() : tensor_of(item);
+        Tensor changed = item == Py_None ? Tensor() : tensor_of(item);
+        check_replacement(callable, list[i], changed);
+        list[i] = std::move(changed);
     }
 }
 
@@ -74,7 +89,7 @@ public:
     explicit PythonPreHook(PyObject* callable) : callable_(PyRef::share(callable)) {}
     void call(std::vector<Tensor>& grad_outputs) override {
         PyRef result = checked(PyObject_CallOneArg(callable_.get(), tuple_of(grad_outputs).get()));
-        take_tuple(result.get(), grad_outputs, "a node pre-hook");
+        take_tuple(callable_.get(), result.get(), grad_outputs, "a node pre-hook");
     }
     void* python_callable() const override { return callable_.get(); }
 
@@ -89,7 +104,7 @@ public:
         PyRef in = tuple_of(grad_inputs), out = tuple_of(grad_outputs);
         PyRef result =
             checked(PyObject_CallFunctionObjArgs(callable_.get(), in.get(), out.get(), nullptr));
-        take_tuple(result.get(), grad_inputs, "a node hook");
+        take_tuple(callable_.get(), result.get(), grad_inputs, "a node hook");
     }
     void* python_callable() const override { return callable_.get(); }
 
@@ -268,7 +283,7 @@ PyObject* add_post_accumulate_hook(PyObject* tensor, PyObject* callable) {
     check_callable(callable, "a post-accumulate hook");
     TensorImpl& impl = *impl_of(tensor);
     check(requires_grad(impl), ErrorKind::Runtime,
-          "cannot register a hook on a tensor that doesn't require gradient");
+          "cannot register a hook on a tensor that doesn't require gradient", why_no_graph(impl));
     check(!impl.grad_fn, ErrorKind::Runtime,
           "post accumulate grad hooks cannot be registered on non-leaf tensors");
     auto hook = std::make_shared<PythonPostAccumulateHook>(callable);

@@ -5,6 +5,7 @@
 #include "bind/arguments.h"
 #include "bind/location.h"
 #include "bind/tensor_object.h"
+#include "tensor/origin.h"
 
 // Parts of messages, for errors that are raised in Python.
 namespace chainrule::bind {
@@ -30,6 +31,36 @@ PyObject* same_shape(PyObject*, PyObject* const* args, Py_ssize_t nargs) {
     });
 }
 
+// The modules whose calls were running, outermost first; None for one that is gone.
+PyRef calls_of(const ModuleScope& innermost) {
+    PyRef list = checked(PyList_New(0));
+    for (const ModuleScope* scope = &innermost; scope; scope = scope->parent) {
+        PyRef module(PyObject_CallNoArgs(static_cast<PyObject*>(scope->module)));
+        if (!module) throw PythonErrorSet();
+        checked(PyList_Insert(list.get(), 0, module.get()));
+    }
+    return list;
+}
+
+std::string describe_module(const ModuleScope& scope) {
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    std::string text;
+    try {
+        PyRef messages = checked(PyImport_ImportModule("chainrule.nn.modules._messages"));
+        PyRef name = checked(PyType_GetName(static_cast<PyTypeObject*>(scope.type)));
+        PyRef found = checked(PyObject_CallMethod(messages.get(), "module_call", "OO",
+                                                  calls_of(scope).get(), name.get()));
+        const char* utf8 = PyUnicode_AsUTF8(found.get());
+        if (utf8) text = utf8;
+    } catch (const PythonErrorSet&) {
+        text.clear();  // the error that is being described matters more
+    }
+    PyErr_Clear();
+    PyErr_Restore(type, value, traceback);
+    return text;
+}
+
 PyMethodDef functions[] = {
     {"_describe_origin", origin, METH_O, "Where a tensor comes from, for messages; may be empty."},
     {"_hint_same_shape", method(same_shape), METH_FASTCALL,
@@ -39,6 +70,13 @@ PyMethodDef functions[] = {
 
 }  // namespace
 
-void init_messages(PyObject* module) { add_functions(module, functions); }
+void init_messages(PyObject* module) {
+    g_describe_origin = describe_origin;
+    g_describe_module = describe_module;
+    g_describe_running_module = [] {
+        return t_state.scope ? describe_module(*t_state.scope) : std::string();
+    };
+    add_functions(module, functions);
+}
 
 }  // namespace chainrule::bind

@@ -3,12 +3,10 @@
 #include <string>
 #include <string_view>
 
-#include "autograd/origin.h"
 #include "base/interpreter_lock.h"
 #include "bind/location.h"
 #include "bind/python.h"
 #include "bind/source_line.h"
-#include "tensor/origin.h"
 
 // Lends the core the interpreter's position and its lock.
 namespace chainrule::bind {
@@ -130,7 +128,6 @@ PyMethodDef functions[] = {
 
 void init_location(PyObject* module) {
     g_front_end = {capture, release, retain, describe, peek, line_text};
-    g_describe_origin = describe_origin;
     g_interpreter_lock = {unlock, lock};
     chainrule_set_internal_code(is_internal);
     add_functions(module, functions);

@@ -212,10 +212,10 @@ Tensor mm_rows(const Tensor& self, const Tensor& mat2, bool transposed) {
 }
 
 Tensor mm(const Tensor& self, const Tensor& mat2) {
-    check(self.dim() == 2, ErrorKind::Runtime, "self must be a matrix, got a ", self.dim(),
-          "D tensor; matmul takes any number of dimensions");
-    check(mat2.dim() == 2, ErrorKind::Runtime, "mat2 must be a matrix, got a ", mat2.dim(),
-          "D tensor; matmul takes any number of dimensions");
+    check(self.dim() == 2, ErrorKind::Runtime, "self must be a matrix", note_shape("self", *self),
+          note("torch.matmul, or @, takes tensors of any number of dimensions."));
+    check(mat2.dim() == 2, ErrorKind::Runtime, "mat2 must be a matrix", note_shape("mat2", *mat2),
+          note("torch.matmul, or @, takes tensors of any number of dimensions."));
     check_matrix_dtypes(self, mat2);
     return multiply_rows(self, mat2, false);
 }
@@ -246,7 +246,10 @@ Tensor multiply_vector(const Tensor& mat, const Tensor& vec, const Tensor& added
     check(k == vec.numel() &&
               (!added || added.dim() == 0 || added.numel() == m || added.numel() == 1),
           ErrorKind::Runtime, "size mismatch, got input (", added ? added.numel() : m, "), mat (",
-          m, "x", k, "), vec (", vec.numel(), ")");
+          m, "x", k, "), vec (", vec.numel(), ")", note_shape("mat", *mat), note_shape("vec", *vec),
+          k != vec.numel() && m == vec.numel()
+              ? note("Did you mean mat.T, of shape ", to_string(Dims{k, m}), "?")
+              : "");
     check(mat.dtype() == vec.dtype() && (!added || added.dtype() == vec.dtype()),
           ErrorKind::Runtime, "addmv input tensors must have the same dtype, but got ",
           dtype_title(added ? added.dtype() : vec.dtype()), ", ", dtype_title(mat.dtype()),
@@ -284,7 +287,8 @@ Tensor dot(const Tensor& self, const Tensor& tensor) {
     check(self.numel() == tensor.numel(), ErrorKind::Runtime,
           "inconsistent tensor size, expected tensor [", self.numel(), "] and src [",
           tensor.numel(), "] to have the same number of elements, but got ", self.numel(), " and ",
-          tensor.numel(), " elements respectively");
+          tensor.numel(), " elements respectively", note_shape("tensor", *self),
+          note_shape("src", *tensor));
     check_numeric(self, "dot");
     Tensor keep_a, keep_b;
     Layout la, lb;
@@ -483,7 +487,7 @@ Tensor linear(const Tensor& input, const Tensor& weight, const Tensor& bias) {
                         dtype_title(input.dtype()), " and ", dtype_title(weight.dtype()))
                : concat("expected m1 and m2 to have the same dtype, but got: ",
                         c_name(input.dtype()), " != ", c_name(weight.dtype())),
-          note_dtypes("input", input, "weight", weight));
+          note_running_module(), note_dtypes("input", input, "weight", weight));
     check_numeric(input, "addmm_impl_cpu_");
     Tensor keep_a, keep_b;
     Layout la, lb;
@@ -493,7 +497,7 @@ Tensor linear(const Tensor& input, const Tensor& weight, const Tensor& bias) {
              note_shape("weight", *weight),
              note("A linear layer with this weight takes ", b.rows,
                   " features in the last dimension of its input; there are ", a.cols, "."),
-             hint_features(input.shape(), b.rows));
+             note_running_module(), hint_features(input.shape(), b.rows));
     }
     Dims shape = input.shape();
     shape[shape.size() - 1] = b.cols;

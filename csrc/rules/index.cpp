@@ -29,7 +29,8 @@ int64_t IndexList::add(const Tensor& of, int64_t dim, const Tensor& index) {
         check(index->sizes()[d] == of->sizes()[dim + d], ErrorKind::Index, "The shape of the mask ",
               to_string(index.shape()), " at index ", d,
               " does not match the shape of the indexed tensor ", to_string(of.shape()),
-              " at index ", dim + d);
+              " at index ", dim + d,
+              note("A mask has the sizes of the dimensions that it chooses from."));
     }
     Tensor places = ops::_nonzero(index);
     for (int64_t d = 0; d < index.dim(); ++d) {

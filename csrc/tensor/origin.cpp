@@ -13,6 +13,13 @@ std::string from(const TensorImpl& t) {
 }
 }  // namespace
 
+std::string (*g_describe_running_module)() = nullptr;
+
+std::string note_running_module() {
+    std::string module = g_describe_running_module ? g_describe_running_module() : std::string();
+    return module.empty() ? module : note("It happened in ", module, ".");
+}
+
 std::string note_shape(const char* name, const TensorImpl& t) {
     return note(name, ": shape ", to_string(Dims(t.sizes(), t.ndim)), from(t));
 }

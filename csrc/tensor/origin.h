@@ -14,4 +14,8 @@ extern std::string (*g_describe_origin)(const TensorImpl& t);
 std::string note_shape(const char* name, const TensorImpl& t);
 std::string note_dtype(const char* name, const TensorImpl& t);
 
+// A further line that names the nn.Module whose call is running, if there is one.
+extern std::string (*g_describe_running_module)();
+std::string note_running_module();
+
 }  // namespace chainrule

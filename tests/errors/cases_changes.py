@@ -63,6 +63,16 @@ loss.backward()
         ("train.py:2:  loss = (w * w).sum()", "train.py:4:  w *= 0.9"),
     ),
     Case(
+        "inplace_activation",
+        "`inplace=True` after a layer that saves its result",
+        """\
+model = nn.Sequential(nn.Linear(2, 2), nn.Sigmoid(), nn.ReLU(inplace=True))
+loss = model(torch.ones(1, 2)).sum()
+loss.backward()
+""",
+        ('module "1" (Sigmoid)', "train.py:2:  loss = model(", "inplace=True"),
+    ),
+    Case(
         "leaf_in_place",
         "A parameter updated while operations are recorded",
         """\
@@ -145,6 +155,14 @@ index.requires_grad_()
         ("int64", ".float()"),
     ),
     Case(
+        "integers_with_gradient",
+        "Integers created with `requires_grad=True`",
+        """\
+w = torch.tensor([1, 2, 3], requires_grad=True)
+""",
+        ("int64", "1.0"),
+    ),
+    Case(
         "vector_backward",
         "`backward()` of a tensor with several elements",
         """\
@@ -196,6 +214,35 @@ x = torch.ones(3, requires_grad=True)
 Scale.apply(x, 2.0).sum().backward()
 """,
         ("train.py:10:  Scale.apply(x, 2.0).sum().backward()", "None"),
+    ),
+    Case(
+        "saved_number",
+        "A number given to `save_for_backward`",
+        """\
+class Scale(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x, factor):
+        ctx.save_for_backward(x, factor)
+        return x * factor
+    @staticmethod
+    def backward(ctx, g):
+        return g * ctx.saved_tensors[1], None
+Scale.apply(torch.ones(3, requires_grad=True), 2.0)
+""",
+        ("ctx.factor = factor",),
+        error="TypeError",
+    ),
+    Case(
+        "hook_shape",
+        "A hook that returns a gradient of another shape",
+        """\
+w = torch.ones(3, requires_grad=True)
+def halve(grad):
+    return grad.sum() / 2
+w.register_hook(halve)
+(w * w).sum().backward()
+""",
+        ("halve", "[3]", "[]"),
     ),
     Case(
         "grad_shape_assigned",

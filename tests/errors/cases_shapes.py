@@ -20,11 +20,39 @@ y = h @ w
         "linear",
         "An image into a linear layer",
         """\
+model = nn.Sequential(nn.Linear(784, 10), nn.ReLU())
 images = torch.ones(8, 1, 28, 28)
-layer = nn.Linear(784, 10)
-layer(images)
+model(images)
 """,
-        ("784", "flatten(1)"),
+        ("train.py:2:  images = torch.ones(8, 1, 28, 28)", 'module "0" (Linear)', "flatten(1)"),
+    ),
+    Case(
+        "layers",
+        "Layers that do not fit each other",
+        """\
+model = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(32, 4))
+model(torch.ones(5, 8))
+""",
+        ('ReluBackward0 of module "1" (ReLU)', 'module "2" (Linear)', "in_features=16"),
+    ),
+    Case(
+        "batch_norm",
+        "Channels that a batch norm was not made for",
+        """\
+norm = nn.BatchNorm1d(3)
+norm(torch.ones(4, 5))
+""",
+        ("[4, 5]", "made for 3"),
+    ),
+    Case(
+        "matrix_and_vector",
+        "A matrix and a vector that do not fit",
+        """\
+a = torch.ones(2, 3)
+v = torch.ones(2)
+a @ v
+""",
+        ("mat.T",),
     ),
     Case(
         "bmm",
@@ -237,6 +265,25 @@ loss = torch.ones(3)
 loss.item()
 """,
         ("[3]", ".tolist()"),
+    ),
+    Case(
+        "mask_shape",
+        "A mask of another shape",
+        """\
+x = torch.ones(2, 3)
+x[torch.tensor([True, False, True])]
+""",
+        ("[3]", "[2, 3]", "A mask has the sizes"),
+        error="IndexError",
+    ),
+    Case(
+        "ragged",
+        "Rows of different lengths",
+        """\
+torch.tensor([[1.0, 2.0], [3.0]])
+""",
+        ("equally long",),
+        error="ValueError",
     ),
     Case(
         "too_many_indices",

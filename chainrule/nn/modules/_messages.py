@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -27,6 +29,23 @@ def similar_method(kind: type) -> str:
     own = [name for base in kind.__mro__ for name in vars(base) if name in kind.__dict__]
     close = difflib.get_close_matches("forward", own, n=1, cutoff=0.7)
     return f'\n  It has a method "{close[0]}": did you mean "forward"?' if close else ""
+
+
+def module_call(calls: list[Any], kind: str) -> str:
+    """What messages call the module whose call recorded an operation.
+
+    Args:
+        calls: the modules whose calls were running, outermost first; None for one that is gone.
+        kind: the class of the innermost.
+    """
+    names: list[str] = []
+    for outer, inner in pairwise(calls):
+        found = outer.named_modules() if outer is not None and inner is not None else ()
+        name = next((name for name, module in found if module is inner), None)
+        if not name:
+            return f"a module {kind}"
+        names.append(name)
+    return f'module "{".".join(names)}" ({kind})' if names else f"module {kind}"
 
 
 def state_advice(missing: list[str], unexpected: list[str], problems: list[str]) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from ._memory_names import UNSAID
 from ._memory_source import Line, first_assignment, short_file
 
 __all__ = ["Chain", "Reference", "Variable", "format_shape", "make_chain"]
@@ -213,7 +214,8 @@ class _Writer:
             self.add("context", f"the ctx of {node_text(self.node)}", self.node[1])
             self.path = "ctx"
         elif via == MEMORY:
-            self.add("memory", f"the memory of a {about}")
+            self.flush()
+            self.path = f"the memory of {about}"
         elif via in (HOOK, VIA_ROOT) or label == "?" or (known and known[0] == "frame"):
             if "__traceback__" in self.path or self.path in ("traceback", "frame"):
                 self.path = "its traceback"
@@ -295,7 +297,7 @@ class _Writer:
 
     def attribute(self, label: str) -> None:
         self.mode = "registry" if label[1:] in _REGISTRIES else ""
-        if self.mode or label == ".cell_contents":
+        if self.mode or label == UNSAID:
             return
         if self.holder is not None and self.holder[0] == "suspended":
             _, _, function, file, first = self.holder

@@ -19,7 +19,10 @@ from typing import Any
 
 from chainrule import _C
 
-__all__ = ["describe", "key_label", "reference_label"]
+__all__ = ["UNSAID", "describe", "key_label", "reference_label"]
+
+# The label of a reference that a chain need not mention, such as that of a closure's cell.
+UNSAID = "."
 
 _COMPUTED: dict[type, tuple[str, ...]] = {
     TracebackType: ("tb_next", "tb_frame"),
@@ -46,11 +49,12 @@ def key_label(key: object) -> str:
 
 
 def reference_label(parent: object, child: object) -> str:
-    """How `parent` refers to `child`: ".name", "[3]", "" for its own dict; "?" where unknown."""
+    """How `parent` refers to `child`: ".name", "[3]", "" for its own dict, `UNSAID`; "?" where
+    unknown."""
     if isinstance(parent, ModuleType):
         return ""
-    if isinstance(parent, CellType):
-        return ".cell_contents"
+    if isinstance(parent, CellType | memoryview) or type(parent).__name__ == "managedbuffer":
+        return UNSAID
     if isinstance(parent, FrameType):
         return ".locals"
     if isinstance(parent, FunctionType):
@@ -58,8 +62,10 @@ def reference_label(parent: object, child: object) -> str:
     for kind, frame in _SUSPENDED.items():
         if isinstance(parent, kind):
             return _suspended_label(getattr(parent, frame), child)
-    if isinstance(parent, type):
-        return "" if isinstance(child, dict) else "?"
+    if isinstance(parent, type | _C.Node) and isinstance(child, dict):
+        return ""
+    if type(parent).__name__ == "ndarray":
+        return ".base"
     for kind, names in _COMPUTED.items():
         if isinstance(parent, kind):
             for name in names:
@@ -75,7 +81,7 @@ def reference_label(parent: object, child: object) -> str:
 
 
 def _function_label(function: FunctionType, child: object) -> str:
-    for name in ("__closure__", "__defaults__", "__kwdefaults__"):
+    for name in ("__closure__", "__defaults__", "__kwdefaults__", "__globals__"):
         if getattr(function, name) is child:
             return "." + name
     return "" if function.__dict__ is child else "?"
@@ -92,7 +98,7 @@ def _suspended_label(frame: FrameType | None, child: object) -> str:
 def _attribute_label(parent: object, child: object) -> str:
     try:
         attributes = object.__getattribute__(parent, "__dict__")
-    except AttributeError:
+    except Exception:  # none, or a property of the class that fails
         attributes = None
     if attributes is child:
         return ""
@@ -105,7 +111,7 @@ def _attribute_label(parent: object, child: object) -> str:
             if isinstance(member, MemberDescriptorType):
                 try:
                     value = member.__get__(parent)
-                except AttributeError:
+                except AttributeError:  # an empty slot
                     continue
                 if value is child:
                     return f".{name}"

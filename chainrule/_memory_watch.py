@@ -153,7 +153,9 @@ class watch_memory:
         self._optimizer: Any = None
         self._threads: set[int] = set()
         self._next = 0.0
-        self._stride = 1
+        # What grows may be gone when the block ends, so hints are looked for on the way too.
+        self._look = 2 * _FEWEST
+        self._hints: tuple[MemoryHint, ...] = ()
         self._observer = observe(on_backward=self._backward_ran).start()
         self._handle = register_optimizer_step_post_hook(self._optimizer_stepped)
         return self
@@ -199,6 +201,9 @@ class watch_memory:
             self._next = end + _SHARE * (end - begin)
             if len(self._samples) > _MOST:
                 del self._samples[1::2]
+            if len(self._samples) >= self._look and _growing(self._samples):
+                self._look *= 2
+                self._hints = make_report(None).hints
 
     def _is_due(self) -> bool:
         if self._every is not None:
@@ -220,7 +225,7 @@ class watch_memory:
             _MARKS[self._mark],
             len(self._samples),
             tuple(growing[: self._top]),
-            memory.hints if growing else (),
+            (memory.hints or self._hints) if growing else (),
             tuple(notes),
             memory,
         )

@@ -134,7 +134,7 @@ PyObject* shapes(PyObject* self, PyObject* group_number) {
         std::vector<uint64_t> counts(a.shapes.size(), 0);
         for (const MemoryAbout& m : a.memory) {
             if (m.group != group || m.owner == MemoryAccounts::kNone) continue;
-            if (m.nbytes || !a.tensors[m.owner].view) ++counts[a.tensors[m.owner].shape];
+            if (m.nbytes || !a.tensors[m.owner].view) ++counts[m.shape];
         }
         PyRef list = new_list();
         for (size_t i = 0; i < counts.size(); ++i) {

@@ -217,6 +217,10 @@ void MemoryAccounts::collect_memory(uint32_t tensor, uint32_t vertex) {
         m.kind = t.kind;
     }
     t.view = !better || (impl.flags & kView);
+    if (impl.numel > m.numel) {
+        m.numel = impl.numel;
+        m.shape = t.shape;
+    }
     auto claim = [&](Certainty certainty, const SourceLocation& where) {
         if (certainty <= m.certainty || !where.code) return;
         m.certainty = certainty;

@@ -81,10 +81,12 @@ struct MemoryAbout {
     uint32_t link = UINT32_MAX;
     uint32_t line = UINT32_MAX;
     uint32_t group = UINT32_MAX;
-    uint8_t certainty = 0;  // of the line
-    bool changed = false;   // the line is that of an in-place change
-    bool foreign = false;   // memory of NumPy and the like
-    bool small = false;     // stands in the slabs, not counted by the allocator
+    uint32_t shape = UINT32_MAX;  // of the largest tensor over it
+    int64_t numel = -1;           // of that
+    uint8_t certainty = 0;        // of the line
+    bool changed = false;         // the line is that of an in-place change
+    bool foreign = false;         // memory of NumPy and the like
+    bool small = false;           // stands in the slabs, not counted by the allocator
     Kind kind = Kind::ViewBase;
 };
 

@@ -14,7 +14,8 @@ using GraphNode = chainrule::Node;
 
 constexpr size_t kNearby = 64;  // nodes looked at around one node
 constexpr uint64_t kFewest = 3, kFewestWithoutBackward = 8;
-constexpr size_t kMost = 16;  // findings
+constexpr size_t kMost = 16;   // findings
+constexpr size_t kLooks = 64;  // nodes whose surroundings tell the steps apart
 
 bool same_place(GraphNode& a, GraphNode& b) {
     return a.where().code && a.where().code == b.where().code &&
@@ -41,24 +42,28 @@ void look_around(GraphNode& start, F&& f) {
 // recorded, each behind the one before.
 class Repeats {
 public:
-    uint32_t of(GraphNode& start) {
+    uint64_t of(GraphNode& start) {
         std::vector<GraphNode*> chain;
-        uint32_t behind = 0;
-        for (GraphNode* node = &start; node;) {
-            auto known = counts_.find(node);
-            if (known != counts_.end()) {
-                behind = known->second;
+        uint64_t behind = 0;
+        for (GraphNode* node = &start; node; node = previous(*node)) {
+            auto known = entries_.find(node);
+            if (known != entries_.end()) {
+                behind = known->second.count;
                 break;
             }
             chain.push_back(node);
-            node = previous(*node);
         }
-        while (!chain.empty()) {
-            counts_[chain.back()] = ++behind;
-            chain.pop_back();
+        GraphNode* last = chain.empty() ? nullptr : previous(*chain.back());
+        for (; !chain.empty(); chain.pop_back()) {
+            entries_[chain.back()] = {++behind, last};
+            last = chain.back();
         }
-        return counts_[&start];
+        return entries_[&start].count;
     }
+    // The node before one that was counted.
+    GraphNode* behind(GraphNode& node) { return entries_[&node].previous; }
+
+private:
     static GraphNode* previous(GraphNode& node) {
         GraphNode* found = nullptr;
         look_around(node, [&](GraphNode& next) {
@@ -67,9 +72,11 @@ public:
         });
         return found;
     }
-
-private:
-    std::unordered_map<GraphNode*, uint32_t> counts_;
+    struct Entry {
+        uint64_t count = 0;
+        GraphNode* previous = nullptr;
+    };
+    std::unordered_map<GraphNode*, Entry> entries_;
 };
 
 // The backward call that ran through what stands near a node, or null.
@@ -176,8 +183,9 @@ void MemoryAccounts::find_growth() {
     for (auto& [line, longest] : totals) {
         auto* impl = static_cast<TensorImpl*>(all[longest.vertex].pointer);
         Steps steps;
-        for (GraphNode* node = impl->grad_fn; node; node = Repeats::previous(*node)) {
-            steps.look_near(*node);
+        uint64_t stride = longest.count / kLooks + 1, i = 0;
+        for (GraphNode* node = impl->grad_fn; node; node = repeats.behind(*node)) {
+            if (i++ % stride == 0) steps.look_near(*node);
         }
         bool sum = impl->numel == 1 && std::strcmp(impl->grad_fn->name(), "AddBackward0") == 0;
         if (!steps.several(longest.count, sum)) continue;
@@ -187,7 +195,10 @@ void MemoryAccounts::find_growth() {
     for (auto& [key, members] : lists) {
         if (members.nodes.size() < kFewest) continue;
         Steps steps;
-        for (GraphNode* node : members.nodes) steps.look_near(*node);
+        size_t stride = members.nodes.size() / kLooks + 1;
+        for (size_t i = 0; i < members.nodes.size(); i += stride) {
+            steps.look_near(*members.nodes[i]);
+        }
         if (!steps.several(members.nodes.size(), members.numbers)) continue;
         auto container = static_cast<uint32_t>(key >> 32);
         auto line = static_cast<uint32_t>(key);

@@ -435,6 +435,9 @@ void MemorySearch::expand_tensor(uint32_t at, TensorImpl& impl) {
     if (impl.python_object) {
         auto* object = static_cast<PyTensor*>(impl.python_object);
         if (object->dict) meet(object->dict, at, Via::Referent);
+        // Subclasses may have slots.
+        auto* self = reinterpret_cast<PyObject*>(object);
+        if (Py_TYPE(self) != g_tensor_type && Py_TYPE(self) != g_parameter_type) traverse(at, self);
     }
     if (impl.grad) meet_tensor(impl.grad, at, Via::Gradient, kIsGradient);
     if (impl.base) meet_tensor(impl.base, at, Via::Base, 0);

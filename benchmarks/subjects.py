@@ -13,6 +13,7 @@ from benchmarks import (
     matmul,
     mlp,
     pendulum,
+    profiler,
     tiny_operations,
 )
 from benchmarks.harness import Measured, Timed
@@ -29,6 +30,7 @@ SUBJECTS: dict[str, list[Timed | Measured]] = {
         footprint,
         graph_memory,
         anomaly,
+        profiler,
     )
 }
 

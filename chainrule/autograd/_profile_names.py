@@ -28,6 +28,8 @@ _SHOWN = {
     "_repeat_positions": "repeat_interleave",
     "_softmax_backward": "_softmax_backward_data",
     "_log_softmax_backward": "_log_softmax_backward_data",
+    "sgd_step_": "_fused_sgd_",
+    "adam_step_": "_fused_adam_",
 }
 _CLASSES = ("AccumulateGrad", "CopySlices")  # nodes that torch writes with their namespace
 

@@ -88,6 +88,19 @@ def read_events(
     record: Record, *, profile_memory: bool, with_flops: bool, with_stack: bool
 ) -> EventList:
     """The events of a record in the order of their start, linked to each other."""
+    import gc
+
+    # Thousands of new objects and no garbage: the collector would look at all of them repeatedly.
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        return _read(record, profile_memory, with_flops, with_stack)
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def _read(record: Record, profile_memory: bool, with_flops: bool, with_stack: bool) -> EventList:
     raw = record.raw
     made: list[FunctionEvent | None] = []
     forward: dict[int, FunctionEvent] = {}  # by sequence number
@@ -117,7 +130,7 @@ def read_events(
         if kind == RANGE and name.startswith("ProfilerStep#"):  # one row for all steps
             event.name = "ProfilerStep*"
         if call is not None and raw["kind"][parent_number] == BACKWARD:
-            call.cpu_children.append(event)
+            call.add_child(event)
         if kind == BACKWARD:  # torch has no such event: the nodes stand for it
             event.location = record.location(i)
             event.cpu_memory_usage = raw["bytes"][i]
@@ -142,7 +155,7 @@ def read_events(
                 event.flops = flops(name, event.input_shapes)
         if parent is not None:
             event.cpu_parent = parent
-            parent.cpu_children.append(event)
+            parent.add_child(event)
         node = event if kind in (NODE, EVALUATE) else None
         if node is None and parent_number >= 0:
             node = around[parent_number]

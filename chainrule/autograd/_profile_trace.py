@@ -78,7 +78,7 @@ def trace_events(events: EventList, threads: list[int]) -> Iterator[dict[str, An
     flows = 0
     for event in [*events.backward_calls, *events]:
         where = {"pid": process, "tid": thread(event)}
-        start = event.time_range.start
+        start = event._start
         if event.kind == "memory":
             yield {
                 "ph": "i",
@@ -107,7 +107,7 @@ def trace_events(events: EventList, threads: list[int]) -> Iterator[dict[str, An
             source = forward[event.sequence_nr]
             flows += 1
             flow = {"cat": "fwdbwd", "name": "fwdbwd", "id": flows, "pid": process}
-            yield {"ph": "s", **flow, "tid": thread(source), "ts": source.time_range.start}
+            yield {"ph": "s", **flow, "tid": thread(source), "ts": source._start}
             yield {"ph": "f", **flow, "tid": where["tid"], "ts": start, "bp": "e"}
 
 
@@ -166,7 +166,7 @@ def flame_payload(events: EventList) -> dict[str, Any]:
     inside = {id(child): call for call in events.backward_calls for child in call.cpu_children}
     ordered = sorted(
         [*events.backward_calls, *events],
-        key=lambda e: (e.time_range.start, -e.time_range.end, e.id),
+        key=lambda e: (e._start, -e._end, e.id),
     )
     kinds: dict[int, int] = {}
     for event in ordered:
@@ -187,7 +187,7 @@ def flame_payload(events: EventList) -> dict[str, Any]:
         name = event.trace_name.removeprefix("autograd::engine::evaluate_function: ")
         place = event.location
         columns["name"].append(number(name))
-        columns["start"].append(round(event.time_range.start, 3))
+        columns["start"].append(round(event._start, 3))
         columns["duration"].append(round(event.cpu_time_total, 3))
         columns["depth"].append(depth)
         columns["thread"].append(event.thread)

@@ -87,7 +87,7 @@ class profile:
         profile_memory: keep bytes allocated less bytes freed of each event, and outside of all as
             events ``[memory]``. Contents of up to 192 bytes stand in the tensor itself and are not
             counted.
-        with_stack: keep the whole Python stack of each operator (about a microsecond each); the
+        with_stack: keep the whole Python stack of each operator (some hundred ns each); the
             line that called it is always kept.
         with_modules: show calls of ``nn.Module`` as ranges, from their first operator to their
             last.

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DeviceType", "EventList", "FunctionEvent", "FunctionEventAvg", "Interval"]
 
+_NONE: list[Any] = []  # shared: nobody changes it
 STACK_METRICS = ["self_cpu_time_total"]
 # What a sum takes from its first event.
 _FIRST = (
@@ -148,10 +149,11 @@ class FunctionEvent(_Times):
         failed: whether an exception left it.
     """
 
+    # One object for each event, where possible: there may be a million of them.
     __slots__ = (
-        "concrete_inputs",
-        "count",
-        "cpu_children",
+        "_children",
+        "_end",
+        "_start",
         "cpu_memory_usage",
         "cpu_parent",
         "failed",
@@ -162,36 +164,32 @@ class FunctionEvent(_Times):
         "input_shapes",
         "is_python_function",
         "is_user_annotation",
-        "kernels",
         "kind",
         "location",
         "module",
         "name",
         "note",
-        "overload_name",
         "scope",
         "sequence_nr",
         "stack",
         "thread",
-        "time_range",
         "trace_name",
     )
+
+    count = 1
+    overload_name = ""
 
     def __init__(self, id: int, name: str, thread: int, start_us: float, end_us: float) -> None:
         self.id = id
         self.name = self.trace_name = name
         self.thread = thread
-        self.time_range = Interval(start_us, end_us)
+        self._start, self._end = start_us, end_us
+        self._children: list[FunctionEvent] | None = None
         self.fwd_thread: int | None = None
-        self.count = 1
         self.cpu_parent: FunctionEvent | None = None
-        self.cpu_children: list[FunctionEvent] = []
-        self.kernels: list[Any] = []
-        self.input_shapes: list[list[int]] = []
-        self.input_dtypes: list[str] = []
-        self.concrete_inputs: list[Any] = []
-        self.overload_name = ""
-        self.stack: list[str] = []
+        self.input_shapes: list[list[int]] = _NONE
+        self.input_dtypes: list[str] = _NONE
+        self.stack: list[str] = _NONE
         self.scope = 0
         self.kind = ""
         self.cpu_memory_usage = 0
@@ -204,6 +202,30 @@ class FunctionEvent(_Times):
         self.is_user_annotation = False
         self.is_python_function = False
 
+    def add_child(self, child: FunctionEvent) -> None:
+        """Put an event directly into this one."""
+        if self._children is None:
+            self._children = []
+        self._children.append(child)
+
+    @property
+    def cpu_children(self) -> list[FunctionEvent]:
+        return self._children or []
+
+    @property
+    def kernels(self) -> list[Any]:
+        """Of other devices: none."""
+        return []
+
+    @property
+    def concrete_inputs(self) -> list[Any]:
+        """Values of arguments: not recorded."""
+        return []
+
+    @property
+    def time_range(self) -> Interval:
+        return Interval(self._start, self._end)
+
     @property
     def key(self) -> str:
         return self.name
@@ -211,14 +233,14 @@ class FunctionEvent(_Times):
     @property
     def cpu_time_total(self) -> float:  # type: ignore[override]
         """Microseconds from its start to its end."""
-        return self.time_range.end - self.time_range.start
+        return self._end - self._start
 
     @property
     def self_cpu_time_total(self) -> float:  # type: ignore[override]
         """Microseconds in it and in no event inside it."""
-        own = self.time_range.end - self.time_range.start
-        for child in self.cpu_children:
-            own -= child.time_range.end - child.time_range.start
+        own = self._end - self._start
+        for child in self._children or ():
+            own -= child._end - child._start
         return own
 
     @property
@@ -230,7 +252,7 @@ class FunctionEvent(_Times):
         where = f" at {self.location.describe()}" if self.location is not None else ""
         return (
             f"<FunctionEvent id={self.id} name={self.name} cpu_time={self.cpu_time_str} "
-            f"start_us={self.time_range.start} end_us={self.time_range.end} "
+            f"start_us={self._start} end_us={self._end} "
             f"cpu_children={[child.id for child in self.cpu_children]} thread={self.thread} "
             f"input_shapes={self.input_shapes} cpu_memory_usage={self.cpu_memory_usage} "
             f"seq_nr={self.sequence_nr}{where}>"

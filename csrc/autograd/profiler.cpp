@@ -1,5 +1,6 @@
 #include "autograd/profiler.h"
 
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -39,12 +40,32 @@ uint32_t begin_shapes(std::vector<int64_t>& shapes) {
 
 }  // namespace
 
+Profile::Profile(const ProfileOptions& how) : options(how) { add_block(); }
+
 Profile::~Profile() {
     for (uint32_t i = 0; i < size_; ++i) {
         ProfileEvent& event = (*this)[i];
         release_location(&event.where);
         if (event.scope) event.scope->release();
     }
+    for (void* mapping : mappings_) munmap(mapping, 2 * kBlockBytes);
+}
+
+void Profile::add_block() {
+    // Twice as much, of which an aligned half is used: what is not touched takes no memory.
+    void* mapping =
+        mmap(nullptr, 2 * kBlockBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    check(mapping != MAP_FAILED, ErrorKind::OutOfMemory,
+          "no memory for more events of a profile: ", size_,
+          " are recorded. Profile fewer steps, or give a smaller max_events");
+    mappings_.push_back(mapping);
+    uintptr_t start = (reinterpret_cast<uintptr_t>(mapping) + kBlockBytes - 1) & ~(kBlockBytes - 1);
+    auto* block = reinterpret_cast<ProfileEvent*>(start);
+#ifdef MADV_HUGEPAGE
+    madvise(block, kBlockBytes, MADV_HUGEPAGE);
+#endif
+    block->end = 0;  // makes the page now, not while the first event is timed
+    blocks_.push_back(block);
 }
 
 uint32_t Profile::add() {
@@ -52,7 +73,7 @@ uint32_t Profile::add() {
         if (!dropped++) dropped_since = now_ns();
         return kNoEvent;
     }
-    if (size_ % kBlock == 0) blocks_.push_back(std::make_unique<ProfileEvent[]>(kBlock));
+    if (size_ == blocks_.size() * kBlock) add_block();
     return size_++;
 }
 

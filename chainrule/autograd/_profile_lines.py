@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
     from .profiler_util import FunctionEvent
 
+# Ranges of the package: time at the line that called, beside that of the operators inside.
+_OWN_RANGES = ("Optimizer.", "enumerate(DataLoader)#")
+
 __all__ = ["LineList", "LineStats", "by_line"]
 
 
@@ -161,7 +164,8 @@ def by_line(events: Iterable[FunctionEvent], *, profile_memory: bool = False) ->
     """Sums by line over events of ``profile.events()``, the most expensive line first.
 
     Each microsecond counts once: of an operator, a custom Function or a backward node the whole
-    span with all inside it; of a step of an optimizer what is in none of these.
+    span with all inside it; of a step of an optimizer, and of loading a batch, what is in none of
+    these.
     """
     lines: dict[tuple[str, int], LineStats] = {}
     taken: set[int] = set()  # events inside one that counted as a whole
@@ -171,7 +175,7 @@ def by_line(events: Iterable[FunctionEvent], *, profile_memory: bool = False) ->
             taken.add(id(event))
             continue
         is_range = event.kind == "range"
-        if is_range and not event.name.startswith("Optimizer."):
+        if is_range and not event.name.startswith(_OWN_RANGES):
             continue
         if event.kind not in ("operator", "function", "evaluate", "backward", "range"):
             continue

@@ -145,6 +145,16 @@ def test_steps_of_optimizers_have_a_line() -> None:
     assert line.forward_time == pytest.approx(prof.events()[0].cpu_time_total)
 
 
+def test_loading_a_batch_has_a_line() -> None:
+    data = torch.utils.data.TensorDataset(torch.ones(8, 3))
+    loader = torch.utils.data.DataLoader(data, batch_size=4)
+    with profile() as prof:
+        for (batch,) in loader:  # load
+            batch.exp()
+    line = at(prof.by_line(), "load")
+    assert "enumerate(DataLoader)#_SingleProcessDataLoaderIter.__next__" in line.operators
+
+
 def test_second_derivatives_count_for_the_line_that_asked_for_the_first() -> None:
     x = torch.ones(3, requires_grad=True)
     with profile() as prof:

@@ -127,6 +127,17 @@ def test_ranges_inside_a_custom_backward() -> None:
     assert mine.cpu_children[0].name == "aten::mul"
 
 
+def test_loading_a_batch_is_a_range() -> None:
+    data = torch.utils.data.TensorDataset(torch.ones(8, 3))
+    loader = torch.utils.data.DataLoader(data, batch_size=4)
+    with profile() as prof:
+        batches = list(loader)
+    assert len(batches) == 2
+    name = "enumerate(DataLoader)#_SingleProcessDataLoaderIter.__next__"
+    loads = [event for event in prof.events() if event.name == name]
+    assert len(loads) == 3  # the last finds the end
+
+
 def test_its_name_is_a_text() -> None:
     mark = record_function("named", "and more")
     assert (mark.name, mark.args) == ("named", "and more")

@@ -7,6 +7,7 @@ import warnings
 from itertools import repeat
 
 import chainrule
+from chainrule import _C
 from chainrule.utils.data._utils.collate import default_collate, default_convert
 from chainrule.utils.data._utils.fetch import make_fetcher
 from chainrule.utils.data.dataset import IterableDataset, Subset, TensorDataset
@@ -282,6 +283,15 @@ class _BaseDataLoaderIter:
     def __iter__(self) -> _BaseDataLoaderIter:
         return self
 
+    def __next__(self) -> Any:
+        if _C._is_profiling():
+            with _C._Range(f"enumerate(DataLoader)#{type(self).__name__}.__next__"):
+                return self._next_batch()
+        return self._next_batch()
+
+    def _next_batch(self) -> Any:
+        raise NotImplementedError
+
     def __len__(self) -> int:
         return len(self._index_sampler)
 
@@ -327,7 +337,7 @@ class _SingleProcessDataLoaderIter(_BaseDataLoaderIter):
                 loader.drop_last,
             )
 
-    def __next__(self) -> Any:
+    def _next_batch(self) -> Any:
         data = self._fetch(next(self._sampler_iter))
         if self._iterable:
             self._count()

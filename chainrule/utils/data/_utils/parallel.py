@@ -85,7 +85,7 @@ class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
         self._load[worker] += 1
         self._sent += 1
 
-    def __next__(self) -> Any:
+    def _next_batch(self) -> Any:
         while True:
             number = self._next
             if number in self._arrived:

@@ -16,12 +16,20 @@ _lock = threading.Lock()  # Graphviz keeps its state in global variables
 
 
 class MissingLayout(ImportError):
-    """Graphviz is not installed in any form."""
+    """Graphviz is not there in any form.
 
-    def __init__(self) -> None:
+    Args:
+        broken: why pygraphviz, which is installed, does not load; None if it is not installed.
+    """
+
+    def __init__(self, broken: ImportError | None = None) -> None:
+        if broken is None:
+            reason = 'is not installed: pip install "chainrule[viewer]", or'
+        else:
+            reason = f"does not load ({broken}): install the libraries that it misses, or"
         super().__init__(
-            "an SVG picture needs Graphviz for its layout, and it is not installed: "
-            'pip install "chainrule[viewer]" (or your system\'s package "graphviz"). '
+            f"an SVG picture needs Graphviz for its layout. The package pygraphviz {reason} "
+            'your system\'s package "graphviz". '
             "Text, dot, JSON and HTML need nothing more: show(...).save('graph.html')."
         )
 
@@ -157,8 +165,8 @@ def _graphviz(text: str) -> bytes:
     """The layout of a graph in dot's language, as Graphviz's JSON."""
     try:
         import pygraphviz
-    except ImportError:
-        return _dot_program(text)
+    except ImportError as error:
+        return _dot_program(text, None if isinstance(error, ModuleNotFoundError) else error)
     with _lock:
         graph = pygraphviz.AGraph(string=text)
         try:
@@ -168,13 +176,13 @@ def _graphviz(text: str) -> bytes:
     return laid_out
 
 
-def _dot_program(text: str) -> bytes:
+def _dot_program(text: str, broken: ImportError | None) -> bytes:
     import shutil
     import subprocess
 
     program = shutil.which("dot")
     if program is None:
-        raise MissingLayout
+        raise MissingLayout(broken)
     done = subprocess.run([program, "-Tjson0"], input=text.encode(), capture_output=True)
     if done.returncode:
         reason = done.stderr.decode(errors="replace").strip()

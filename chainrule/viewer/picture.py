@@ -72,10 +72,13 @@ class Picture:
         self._width = width
         self._steps = steps
         self._svg: str | None = None
+        self._views: dict[bool, View] = {}
         self._view(attach=False)  # a wrong argument is an error here, not when it is drawn
 
     def _view(self, attach: bool) -> View:
-        return View(self._reader, self._fold, self._boxes, attach)
+        if attach not in self._views:
+            self._views[attach] = View(self._reader, self._fold, self._boxes, attach)
+        return self._views[attach]
 
     def text(self, width: int | None = None) -> str:
         """The picture as plain text of at most ``width`` columns (at least 20)."""

@@ -247,6 +247,13 @@ def test_json_has_nan_and_infinity_as_words():
     assert any(summary["values"] == ["nan", "inf"] for summary in data["summaries"])
 
 
+def test_json_that_is_no_json_is_never_written():
+    graph = quiet(torch.ones(1, requires_grad=True) * 2).graph
+    graph["edges"]["local"][0] = float("nan")
+    with pytest.raises(ValueError, match="JSON"):
+        Picture(graph).json()
+
+
 def test_a_json_of_another_format_is_an_error():
     with pytest.raises(ValueError, match=r"chainrule\.graph"):
         quiet({"format": "chainrule.graph", "version": 99})

@@ -111,7 +111,8 @@ def test_any_name_gives_valid_xml(name):
     module = g.open_group(name, detail=name)
     x = g.node("leaf", variable=name, group=module)
     y = g.node("sin", x, variable=name, line=1, expression=name, text=name, file=name, group=module)
-    g.node("exp", y, symbol=name, formula=(name,), shape=name, value=1.0, local=(1.0,))
+    z = g.node("exp", y, symbol=name, formula=(name,), value=1.0, local=(1.0,))
+    g.node("cos", z, variable=name, shape=name)
     text = Picture(g.graph()).svg()
     picture = ET.fromstring(text)
     assert "<script" not in text
@@ -130,6 +131,13 @@ def test_bad_numbers_are_drawn_as_such():
     found = texts(drawn(g.graph()))
     assert "= nan" in found and "y = inf" in found and "nan" in found
     assert "∂y/∂x = −inf" in found
+
+
+def test_an_operand_that_is_used_twice_has_two_links():
+    g = payloads.Builder()
+    x = g.node("leaf", variable="x", value=3.0)
+    g.node("mul", x, x, symbol="×", value=9.0, local=(3.0, 3.0))
+    assert len(list(drawn(g.graph()).iter(NS + "path"))) == 2
 
 
 def test_modules_are_frames_around_their_operators():
@@ -238,6 +246,15 @@ def test_without_graphviz_the_error_names_what_to_install(monkeypatch):
         picture.svg()
     assert picture._repr_svg_() is None
     assert "w3*b" in picture.text() and "digraph" in picture.dot() and picture.json()
+
+
+def test_a_pygraphviz_that_does_not_load_is_told_with_its_reason(monkeypatch, tmp_path):
+    (tmp_path / "pygraphviz.py").write_text("raise ImportError('libX11.so.6: cannot open')")
+    monkeypatch.delitem(sys.modules, "pygraphviz", raising=False)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("PATH", "/nonexistent")
+    with pytest.raises(ImportError, match=r"does not load \(libX11"):
+        Picture(payloads.textbook()).svg()
 
 
 def test_a_failing_dot_program_is_an_error_with_its_words(monkeypatch, tmp_path):

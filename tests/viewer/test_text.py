@@ -58,6 +58,17 @@ def test_what_is_used_twice_is_written_once_and_then_named():
     assert len(re.findall(r"[├└]─ a\b", text)) == 2
 
 
+def test_what_a_shared_result_was_computed_from_is_not_repeated():
+    g = payloads.Builder()
+    x = g.node("leaf", variable="x")
+    y = g.node("sin", x, variable="y")
+    g.node("mul", y, y, symbol="×", variable="z")
+    lines = str(Picture(g.graph())).splitlines()[2:]
+    assert [re.sub("[├│└─ ]*", "", line, count=1).split("  ")[0] for line in lines] == [
+        "z = ×", "y = sin", "x", "y (above)",
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("width", [20, 40, 60, 80, 120])
 @pytest.mark.parametrize("make", [payloads.textbook, lambda: payloads.residual(152)])
 def test_no_line_is_longer_than_the_width(make, width):

@@ -15,6 +15,7 @@ from .anomaly import INFINITE, NAN, AnomalyError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any, NoReturn
 
     Site = tuple[Any, int, int] | None
@@ -31,6 +32,7 @@ def _kind(kinds: int) -> str:
     return "nan" if kinds & NAN else "inf"
 
 
+_ADDED = "Gradients from several uses of it were added up; the bad numbers appeared in the sum."
 _STEPS = {"sgd_step_": "SGD.step", "adam_step_": "Adam.step"}
 
 
@@ -77,19 +79,37 @@ def _labels(inputs: tuple[Tensor, ...], place: Location | None, names: _Names) -
     return [f"input {i} ({name})" if name else f"input {i}" for i, name in enumerate(found)]
 
 
-def _elements(index: tuple[int, ...] | None, values: list[tuple[str, Values]]) -> str | None:
+def _elements(index: tuple[int, ...] | None, values: list[tuple[str, Values]]) -> list[str]:
     """``at [2]: x = 0, g = 1``."""
-    if index is None or not index:
-        return None
+    if not index:
+        return []
     found = [(label, v.at(index)) for label, v in values]
     texts = [f"{label} = {number_text(x)}" for label, x in found if x is not None]
-    return f"at {list(index)}: {', '.join(texts)}" if texts else None
+    return [f"at {list(index)}: {', '.join(texts)}"] if texts else []
 
 
-def _raise(text: list[str], operation: str, place: Location | None, stage: str) -> NoReturn:
-    error = AnomalyError("\n  ".join(text))
+def _place_text(label: str, place: Location | None) -> list[str]:
+    text = [_line(label, place)]
+    if place is not None and place.expression and place.expression != place.text:
+        text.append(f"in the expression:  {place.expression}")
+    return text
+
+
+def _raise(
+    describe: Callable[[], list[str]],
+    short: str,
+    operation: str,
+    location: str | None,
+    stage: str,
+) -> NoReturn:
+    try:
+        with chainrule.no_grad():
+            lines = describe()
+    except Exception as problem:  # whatever goes wrong here, the finding itself must come through
+        lines = [short, f"More could not be said: {type(problem).__name__}: {problem}"]
+    error = AnomalyError("\n  ".join(lines))
     error.operation = operation
-    error.location = None if place is None else place.describe()
+    error.location = location
     error.stage = stage
     raise error
 
@@ -123,43 +143,58 @@ def operator(
     Raises:
         AnomalyError: always.
     """
-    with chainrule.no_grad():
-        place, names = _place(site), _Names()
-        result = Values(outputs[index], kinds)
-        facts = [Values(t) for t in inputs]
-        labels = _labels(inputs, place, names)
-        known = "hold inf but no nan" if given & INFINITE else "are finite"
-        where = _result_label(index, outputs, changes, names)
-        text = [
-            f"'{_shown(name)}' gave {_amount(result, kinds)} in {where}, though its inputs {known}."
+    place = _place(site)
+    _raise(
+        lambda: _operator_text(
+            name, row, inputs, outputs, index, kinds, given, changes, place, scopes
+        ),
+        f"'{_shown(name)}' gave {_kind(kinds)} in its result.",
+        _shown(name),
+        None if place is None else place.describe(),
+        "forward",
+    )
+
+
+def _operator_text(
+    name: str,
+    row: str | None,
+    inputs: tuple[Tensor, ...],
+    outputs: tuple[Tensor, ...],
+    index: int,
+    kinds: int,
+    given: int,
+    changes: int,
+    place: Location | None,
+    scopes: Scopes,
+) -> list[str]:
+    names = _Names()
+    result = Values(outputs[index], kinds)
+    facts = [Values(t) for t in inputs]
+    labels = _labels(inputs, place, names)
+    known = "hold inf but no nan" if given & INFINITE else "are finite"
+    where = _result_label(index, outputs, changes, names)
+    text = [
+        f"'{_shown(name)}' gave {_amount(result, kinds)} in {where}, though its inputs {known}.",
+        *_place_text("It ran", place),
+    ]
+    if scopes:
+        text.append(f"in the module {names.path(scopes)} ({scopes[-1][2]})")
+    changed = [any(t is c for c in inputs[:changes]) for t in inputs]
+    for i, (label, values) in enumerate(zip(labels, facts, strict=True)):
+        if not changed[i]:
+            text.append(f"{label}, {values.describe()}")
+        elif i < changes and i != index:
+            text.append(f"{label}, after the change, {values.describe()}")
+    text.append(f"result, {result.describe()}")
+    if row is not None and row.split(":")[0] in _ELEMENTWISE and result.count > 1:
+        pairs = [
+            (names.of(t) or f"input {i}", facts[i]) for i, t in enumerate(inputs) if not changed[i]
         ]
-        text.append(_line("It ran", place))
-        if place is not None and place.expression and place.expression != place.text:
-            text.append(f"in the expression:  {place.expression}")
-        path = names.path(scopes)
-        if path:
-            text.append(f"in the module {path} ({scopes[-1][2]})")
-        for i, (label, values) in enumerate(zip(labels, facts, strict=True)):
-            if not any(inputs[i] is t for t in inputs[:changes]):
-                text.append(f"{label}, {values.describe()}")
-            elif i < changes and i != index:
-                text.append(f"{label}, after the change, {values.describe()}")
-        text.append(f"result, {result.describe()}")
-        if row is not None and row.split(":")[0] in _ELEMENTWISE:
-            pairs = [
-                (names.of(t) or f"input {i}", v)
-                for i, (t, v) in enumerate(zip(inputs, facts, strict=True))
-                if i >= changes
-            ]
-            there = _elements(result.first_bad, [*pairs, ("result", result)])
-            if there and result.count > 1:
-                text.append(there)
-        if changes:
-            text.append("It works in place: the numbers before are lost; they were finite.")
-        hint = forward_hint(name.lstrip("_"), facts, result, changes)
-        if hint:
-            text.append(hint)
-        _raise(text, _shown(name), place, "forward")
+        text += _elements(result.first_bad, [*pairs, ("result", result)])
+    if changes:
+        text.append("It works in place: the numbers before are lost; they were finite.")
+    hint = forward_hint(name.lstrip("_"), facts, result, changes)
+    return [*text, hint] if hint else text
 
 
 def _result_label(index: int, outputs: tuple[Tensor, ...], changes: int, names: _Names) -> str:
@@ -191,7 +226,10 @@ class _Saved:
         for attribute in dir(node):
             if not attribute.startswith("_saved_"):
                 continue
-            value = getattr(node, attribute)
+            try:
+                value = getattr(node, attribute)
+            except (AttributeError, RuntimeError):  # changed in place since, or not to be had
+                continue
             name = attribute.removeprefix("_saved_")
             if isinstance(value, Tensor):
                 self.tensors[name] = Values(value)
@@ -229,7 +267,8 @@ def node(
         left: those it computed, by input.
         index: of the input whose gradient is bad.
         kinds: what it holds: NAN, INFINITE or both.
-        cause: "appeared", "value", "sum", "arrived" or "stored"; see the trap in the core.
+        cause: "appeared", "value", "sum", "arrived", "stored" or "captured"; see the trap in
+            the core.
         site: the line of the ``backward`` call.
         infinite, nan: the first operators of the forward pass that made such a number.
         given: the first one that got one from outside.
@@ -237,28 +276,50 @@ def node(
     Raises:
         AnomalyError: always.
     """
-    with chainrule.no_grad():
-        names = _Names()
-        graph = Graph(node)
-        (here,) = graph.roots
-        if cause == "stored":
-            text = _leaf_text(node, arrived, kinds, here.variable or names.of(node.variable))
-            place = None
-        else:
-            text, place = _node_text(node, here, arrived, left, index, kinds, names)
-        text.append(_line("The backward was called", _place(site)))
-        text += _cause_text(cause)
-        text += _origin("inf first appeared in", infinite, names)
-        text += _origin("nan first appeared in", nan, names)
-        if infinite is None and nan is None:
-            text += _origin("the program's own nan or inf was first seen by", given, names)
-        if cause == "appeared":
-            saved = _Saved(node)
-            gradients = [Values(g) for g in arrived if g is not None]
-            hint = backward_hint(operator_of(node.name()), saved.tensors, saved.numbers, gradients)
-            if hint:
-                text.append(hint)
-        _raise(text, node.name(), place, "backward")
+    _raise(
+        lambda: _backward_text(
+            node, arrived, left, index, kinds, cause, _place(site), (infinite, nan, given)
+        ),
+        f"Function '{node.name()}' returned {_kind(kinds)} values in its {index}th output.",
+        node.name(),
+        node._location,
+        "backward",
+    )
+
+
+def _backward_text(
+    node: Node,
+    arrived: tuple[Tensor | None, ...],
+    left: tuple[Tensor | None, ...],
+    index: int,
+    kinds: int,
+    cause: str,
+    called: Location | None,
+    origins: tuple[Origin, Origin, Origin],
+) -> list[str]:
+    names = _Names()
+    graph = Graph(node)
+    (here,) = graph.roots
+    if cause == "stored":
+        text = _leaf_text(node, arrived, kinds, here.variable or names.of(node.variable))
+    elif cause == "captured":
+        text = _captured_text(arrived, index, kinds, here.variable)
+    else:
+        text = _node_text(node, here, arrived, left, index, kinds)
+    text.append(_line("The backward was called", called))
+    text += _cause_text(cause)
+    infinite, nan, given = origins
+    text += _origin("inf first appeared in", infinite, names)
+    text += _origin("nan first appeared in", nan, names)
+    if infinite is None and nan is None:
+        text += _origin("the program's own nan or inf was first seen by", given, names)
+    if cause == "appeared":
+        saved = _Saved(node)
+        gradients = [Values(g) for g in arrived if g is not None]
+        hint = backward_hint(operator_of(node.name()), saved.tensors, saved.numbers, gradients)
+        if hint:
+            text.append(hint)
+    return text
 
 
 def _node_text(
@@ -268,44 +329,36 @@ def _node_text(
     left: tuple[Tensor | None, ...],
     index: int,
     kinds: int,
-    names: _Names,
-) -> tuple[list[str], Location | None]:
-    place = here.location
+) -> list[str]:
     text = [f"Function '{node.name()}' returned {_kind(kinds)} values in its {index}th output."]
-    text.append(_line("It was recorded", place))
-    if place is not None and place.expression and place.expression != place.text:
-        text.append(f"in the expression:  {place.expression}")
+    text += _place_text("It was recorded", here.location)
     if here.module:
         text.append(f"in the module {here.module} ({here.module_type})")
-    edges = here.inputs
+    edges, roles, formulas = here.inputs, here.input_names, here.formulas
     edge = edges[index] if index < len(edges) else None
     name = edge.source.variable if edge is not None else None
-    role = here.input_names[index] if index < len(here.input_names) else None
-    target = " ".join(p for p in (f"'{role}'" if role else f"input {index}",) if p)
+    role = roles[index] if index < len(roles) else None
+    target = f"'{role}'" if role else f"input {index}"
     bad = left[index]
     assert bad is not None
     values = Values(bad, kinds)
     text.append(f"gradient of {target}{f' ({name})' if name else ''}: {values.describe()}")
     pairs: list[tuple[str, Values]] = []
     for i, gradient in enumerate(arrived):
-        if gradient is None:
-            continue
-        label = "g" if len(arrived) == 1 else f"g{i}"
-        came = Values(gradient)
-        pairs.append((label, came))
-        text.append(f"gradient that arrived, {label}: {came.describe()}")
-    saved = _Saved(node)
-    for key, value in saved.tensors.items():
+        if gradient is not None:
+            label = "g" if len(arrived) == 1 else f"g{i}"
+            pairs.append((label, Values(gradient)))
+            text.append(f"gradient that arrived, {label}: {pairs[-1][1].describe()}")
+    for key, value in _Saved(node).tensors.items():
         label = "y" if key == "result" else key
         pairs.append((label, value))
         text.append(f"saved value {label}: {value.describe()}")
-    formula = here.formulas[index] if index < len(here.formulas) else None
+    formula = formulas[index] if index < len(formulas) else None
     if formula:
         text.append(f"derivative: {formula}")
-    there = _elements(values.first_bad, pairs) if values.count > 1 else None
-    if there:
-        text.append(there)
-    return text, place
+    if values.count > 1:
+        text += _elements(values.first_bad, pairs)
+    return text
 
 
 def _leaf_text(
@@ -320,9 +373,21 @@ def _leaf_text(
         text.append("It was added to a .grad from an earlier backward; .grad is zeroed between")
         text.append("steps with optimizer.zero_grad().")
     else:
-        text.append("Gradients from several uses of it were added up; each of them is finite.")
+        text.append(_ADDED)
     text.append(f"the leaf: {Values(leaf).describe()}")
     return text
+
+
+def _captured_text(
+    arrived: tuple[Tensor | None, ...], index: int, kinds: int, name: str | None
+) -> list[str]:
+    what = f"input {index} ({name})" if name else f"input {index}"
+    (gradient,) = (g for g in arrived if g is not None)
+    return [
+        f"The gradient with respect to {what} has {_kind(kinds)} values.",
+        f"gradient: {Values(gradient, kinds).describe()}",
+        _ADDED,
+    ]
 
 
 def _cause_text(cause: str) -> list[str]:

@@ -131,6 +131,19 @@ void AnomalyTrap::after_backward() {
     given_.clear();
 }
 
+void AnomalyTrap::captured(const std::vector<Edge>& inputs, const std::vector<Tensor>& gradients) {
+    if (!options.backward || !options.leaves) return;
+    for (size_t i = 0; i < inputs.size(); ++i) {
+        if (fine(gradients[i].get())) continue;
+        Node& node = *inputs[i].node;
+        uint8_t kinds = kinds_of(gradients[i].get()) & static_cast<uint8_t>(~excused_);
+        if (is_root(node) || !(kinds & trapped())) continue;
+        std::vector<Tensor> in(node.num_outputs()), out(node.num_inputs());
+        in[inputs[i].index] = gradients[i];
+        report_node(node, in.data(), out.data(), i, kinds, Cause::Captured);
+    }
+}
+
 bool AnomalyTrap::is_root(const Node& node) const {
     return std::find(roots_.begin(), roots_.end(), &node) != roots_.end();
 }

@@ -37,6 +37,7 @@ public:
         Sum,       // gradients that are finite one by one, added up before the node
         Arrived,   // the gradient given to backward() has it
         Stored,    // added into a leaf's .grad
+        Captured,  // what grad() gives back, the sum of gradients that are finite one by one
     };
 
     Options options;
@@ -47,6 +48,7 @@ public:
     void after_node(Node& node, Tensor* in, Tensor* out) final;
     void before_backward(const std::vector<Edge>& roots, const BackwardOptions& options) final;
     void after_backward() final;
+    void captured(const std::vector<Edge>& inputs, const std::vector<Tensor>& gradients) final;
     // A custom Function's own operators are the program's: the line there is what helps.
     bool inside_node(const Node& node) const final { return node.has_python_object(); }
     bool wants_arrived(const Node& node) const final;

@@ -409,6 +409,7 @@ std::vector<Tensor> run_backward(const std::vector<Edge>& roots, std::vector<Ten
         std::vector<Tensor> results;
         try {
             results = task.run(roots, std::move(grads));
+            if (!inputs.empty()) observe_captured(inputs, results);
         } catch (...) {
             observe_backward_end(true);
             throw;

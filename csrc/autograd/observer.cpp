@@ -235,6 +235,13 @@ void observe_backward_begin(const std::vector<Edge>& roots, const BackwardOption
         });
 }
 
+void observe_captured(const std::vector<Edge>& inputs, const std::vector<Tensor>& gradients) {
+    HiddenRound round;
+    each(
+        t_watch->next_serial, false, [&](Observer& o) { o.captured(inputs, gradients); },
+        [](Observer&) {});
+}
+
 void observe_backward_end(bool failed) {
     std::exception_ptr thrown;
     {

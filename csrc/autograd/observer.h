@@ -100,6 +100,8 @@ public:
     // (backward_failed()); what it throws then is lost.
     virtual void before_backward(const std::vector<Edge>&, const BackwardOptions&) {}
     virtual void after_backward() {}
+    // Before that, what grad() gives back for its inputs, or backward(inputs=...) adds to them.
+    virtual void captured(const std::vector<Edge>&, const std::vector<Tensor>&) {}
     // Whether the operators that run inside a node's backward are to be shown too.
     virtual bool inside_nodes() const { return false; }
     virtual bool inside_node(const Node&) const { return inside_nodes(); }
@@ -172,6 +174,7 @@ private:
 // For the engine, while kObserveMode is set.
 void observed_node(Node& node, GradIO& io);
 void observe_backward_begin(const std::vector<Edge>& roots, const BackwardOptions& options);
+void observe_captured(const std::vector<Edge>& inputs, const std::vector<Tensor>& gradients);
 void observe_backward_end(bool failed);
 
 }  // namespace chainrule

@@ -105,7 +105,8 @@ protected:
 
     void report_node(Node& node, Tensor* in, Tensor* out, size_t index, uint8_t kinds,
                      Cause cause) override {
-        static const char* const causes[] = {"appeared", "value", "sum", "arrived", "stored"};
+        static const char* const causes[] = {"appeared", "value",  "sum",
+                                             "arrived",  "stored", "captured"};
         PyRef wrapped = checked(wrap_node(&node)), site = site_here();
         PyRef arrived = tensors(in, node.num_outputs()), left = tensors(out, node.num_inputs());
         PyRef infinite = origin_of(first_infinite_), nan = origin_of(first_nan_);

@@ -33,7 +33,7 @@ const options = {
   absWorkingDir: here,
   entryPoints: { page: "src/main.ts" },
   bundle: true,
-  minify: true,
+  minify: !process.env.READABLE,
   format: "iife",
   target: ["es2022"],
   charset: "utf8",

@@ -73,7 +73,11 @@ function nodeContent(state: State, item: number): BoxContent {
   const base = { badge: "", stacked: false, tint: graph.isRoot.has(item) ? "root" : "operator" };
   if (state.figure) return figureContent(state, item, symbol, base);
   if (kind === LEAF || kind === CONSTANT) {
-    const title = fitText(shortPath(variable) || (kind === LEAF ? "variable" : "constant"), "label", 130);
+    const title = fitText(
+      shortPath(variable) || (kind === LEAF ? "variable" : "constant"),
+      "label",
+      130,
+    );
     const w = Math.max(textWidth(title, "label"), textWidth(shape, "small")) + 30;
     return {
       ...base,
@@ -134,7 +138,10 @@ function figureContent(
   const isOperator = kind !== LEAF && kind !== CONSTANT;
   const title = isOperator ? symbol : variable || constantText(state, item);
   const name = isOperator ? variable : "";
-  const width = Math.max(CIRCLE, Math.min(96, textWidth(title, isOperator ? "label" : "math") + 24));
+  const width = Math.max(
+    CIRCLE,
+    Math.min(96, textWidth(title, isOperator ? "label" : "math") + 24),
+  );
   const facts = 84;
   const common = {
     ...base,
@@ -143,7 +150,11 @@ function figureContent(
     note: "",
     name,
     tint: isOperator ? base.tint : kind === LEAF ? "leaf" : "constant",
-    look: isOperator ? ("circle" as const) : kind === LEAF ? ("leaf" as const) : ("constant" as const),
+    look: isOperator
+      ? ("circle" as const)
+      : kind === LEAF
+        ? ("leaf" as const)
+        : ("constant" as const),
   };
   const round = width === CIRCLE;
   if (state.direction === "right") {
@@ -194,7 +205,12 @@ export function drawBox(content: BoxContent): SVGGElement {
     for (const offset of [8, 4]) {
       group.append(
         svg("rect", {
-          class: "behind", x: offset, y: offset, width: extent.w - 8, height: extent.h - 8, rx: 10,
+          class: "behind",
+          x: offset,
+          y: offset,
+          width: extent.w - 8,
+          height: extent.h - 8,
+          rx: 10,
         }),
       );
     }
@@ -202,16 +218,31 @@ export function drawBox(content: BoxContent): SVGGElement {
   const inset = content.stacked ? 8 : 0;
   const w = body.w - (look === "group" ? 0 : 0);
   const h = body.h;
-  const radius = look === "circle" || look === "leaf" ? Math.min(w, h) / 2 : look === "group" ? 10 : 8;
+  const radius =
+    look === "circle" || look === "leaf" ? Math.min(w, h) / 2 : look === "group" ? 10 : 8;
   group.append(
-    svg("rect", { class: "ring", x: body.x - 4, y: body.y - 4, width: w + 8, height: h + 8, rx: radius + 4 }),
+    svg("rect", {
+      class: "ring",
+      x: body.x - 4,
+      y: body.y - 4,
+      width: w + 8,
+      height: h + 8,
+      rx: radius + 4,
+    }),
     svg("rect", { class: "body", x: body.x, y: body.y, width: w, height: h, rx: radius }),
   );
   if (look === "group") {
     drawGroup(group, content, extent.w - inset, extent.h - inset);
   } else if (content.caption !== "none") {
     const mathematical = content.look !== "circle";
-    group.append(text(content.title, cx, cy, `symbol${mathematical ? " name" : ""}${content.extent.body.h <= DOT ? " small" : ""}`));
+    group.append(
+      text(
+        content.title,
+        cx,
+        cy,
+        `symbol${mathematical ? " name" : [...content.title].length > 1 ? " word" : ""}${body.h <= DOT ? " small" : ""}`,
+      ),
+    );
     drawCaption(group, content, cx, cy);
   } else {
     group.append(text(content.title, cx, content.subtitle ? cy - 7 : cy, "title"));
@@ -239,7 +270,15 @@ function drawGroup(group: SVGGElement, content: BoxContent, w: number, h: number
   group.append(
     text(content.note, left, rows[rows.length - 1]!, "note start"),
     svg("rect", { class: "progress-back", x: 1, y: h - 4, width: w - 2, height: 3, rx: 1.5 }),
-    svg("rect", { class: "progress", x: 1, y: h - 4, width: 0, height: 3, rx: 1.5, "data-room": w - 2 }),
+    svg("rect", {
+      class: "progress",
+      x: 1,
+      y: h - 4,
+      width: 0,
+      height: 3,
+      rx: 1.5,
+      "data-room": w - 2,
+    }),
     control(w - 17, rows[0]!, "+"),
   );
 }
@@ -258,7 +297,8 @@ export function control(x: number, y: number, sign: "+" | "−"): SVGGElement {
 function drawCaption(group: SVGGElement, content: BoxContent, cx: number, cy: number): void {
   const { body } = content.extent;
   if (content.caption === "below") {
-    if (content.name) group.append(text(content.name, cx, body.y - 10, "name caption"));
+    if (content.name)
+      group.append(text(fitText(content.name, "math", 110), cx, body.y - 10, "name caption"));
     group.append(
       text("", cx, body.y + body.h + 11, "fact value"),
       text("", cx, body.y + body.h + 26, "fact grad"),
@@ -272,7 +312,7 @@ function drawCaption(group: SVGGElement, content: BoxContent, cx: number, cy: nu
     return;
   }
   group.append(
-    text(content.name, x, cy - 16, "name caption start"),
+    text(fitText(content.name, "math", 84), x, cy - 16, "name caption start"),
     text("", x, cy + 1, "fact value start"),
     text("", x, cy + 16, "fact grad start"),
   );

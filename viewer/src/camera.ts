@@ -3,7 +3,7 @@ import { select, type Selection } from "d3-selection";
 import "d3-transition";
 import { zoom, zoomIdentity, ZoomTransform, type ZoomBehavior } from "d3-zoom";
 import { calm } from "./dom";
-import type { Point, Rect } from "./layout";
+import type { Rect } from "./layout";
 
 const SMALLEST = 0.04;
 const LARGEST = 4;
@@ -14,6 +14,8 @@ export class Camera {
   private readonly behaviour: ZoomBehavior<SVGSVGElement, unknown>;
   private readonly selection: Selection<SVGSVGElement, unknown, null, undefined>;
   private listeners: (() => void)[] = [];
+  /** Kept here: asking the element makes the browser lay out the page. */
+  size = { w: 1, h: 1 };
 
   constructor(
     private readonly element: SVGSVGElement,
@@ -22,6 +24,10 @@ export class Camera {
     this.selection = select(element);
     this.behaviour = zoom<SVGSVGElement, unknown>()
       .scaleExtent([SMALLEST, LARGEST])
+      .extent(() => [
+        [0, 0],
+        [this.size.w, this.size.h],
+      ])
       .filter((event: MouseEvent | WheelEvent) => !event.button && event.type !== "dblclick")
       .wheelDelta((event) => -event.deltaY * (event.deltaMode === 1 ? 0.05 : 0.0022))
       .on("start", (event) => {
@@ -33,6 +39,14 @@ export class Camera {
         for (const listener of this.listeners) listener();
       });
     this.selection.call(this.behaviour);
+    const measure = (): void => {
+      this.size = { w: element.clientWidth || 1, h: element.clientHeight || 1 };
+    };
+    measure();
+    new ResizeObserver(() => {
+      measure();
+      for (const listener of this.listeners) listener();
+    }).observe(element);
   }
 
   onMove(listener: () => void): void {
@@ -41,10 +55,6 @@ export class Camera {
 
   get transform(): ZoomTransform {
     return (this.element as unknown as { __zoom?: ZoomTransform }).__zoom ?? zoomIdentity;
-  }
-
-  get size(): { w: number; h: number } {
-    return { w: this.element.clientWidth || 1, h: this.element.clientHeight || 1 };
   }
 
   set(transform: ZoomTransform): void {
@@ -68,7 +78,7 @@ export class Camera {
   }
 
   /** The view that shows the whole rectangle. */
-  fitting(rect: Rect, margin = 40, largest = 1.5): ZoomTransform {
+  fitting(rect: Rect, margin = 56, largest = 1.3): ZoomTransform {
     const { w, h } = this.size;
     const k = Math.max(
       SMALLEST,
@@ -96,10 +106,15 @@ export class Camera {
   /** The nearest view to `base` in which the rectangle is seen. */
   showing(rect: Rect, base: ZoomTransform = this.transform): ZoomTransform {
     const { w, h } = this.size;
-    const margin = 48;
+    const margin = 52;
     let k = base.k;
     const fit = Math.min((w - 2 * margin) / rect.w, (h - 2 * margin) / rect.h);
-    if (fit < k) k = Math.max(0.34, fit);
+    if (fit < k && fit >= READABLE) k = fit;
+    else if (fit < k) {
+      // Too long to be seen whole: its breadth decides, and its beginning is shown.
+      const breadth = rect.h > rect.w ? (w - 2 * margin) / rect.w : (h - 2 * margin) / rect.h;
+      k = Math.min(k, Math.max(READABLE, breadth));
+    }
     // Keep the middle of the rectangle where it is, then push it into the view.
     const middleX = base.applyX(rect.x + rect.w / 2);
     const middleY = base.applyY(rect.y + rect.h / 2);
@@ -108,8 +123,19 @@ export class Camera {
     return transformOf(x, y, k);
   }
 
-  toWorld(point: Point): Point {
-    return { x: this.transform.invertX(point.x), y: this.transform.invertY(point.y) };
+  /** A view with the rectangle in the middle; the present one if it is well in view. */
+  meeting(rect: Rect): ZoomTransform {
+    const { w, h } = this.size;
+    const { transform } = this;
+    const left = transform.applyX(rect.x);
+    const top = transform.applyY(rect.y);
+    const right = transform.applyX(rect.x + rect.w);
+    const bottom = transform.applyY(rect.y + rect.h);
+    const small = transform.k < 0.45;
+    if (!small && left > 20 && right < w - 60 && top > 48 && bottom < h - 130) return transform;
+    if (rect.w * transform.k > w - 120 || rect.h * transform.k > h - 200) return this.showing(rect);
+    const k = small ? 0.8 : transform.k;
+    return transformOf(w / 2 - (rect.x + rect.w / 2) * k, h / 2 - (rect.y + rect.h / 2) * k, k);
   }
 }
 

@@ -1,8 +1,8 @@
 // The side panel about the selected node or group.
-import { html } from "./dom";
+import { html, math } from "./dom";
 import { formatBytes, formatCount, formatNumber, isBad, plural } from "./format";
-import { equation, partial } from "./formula";
-import { CONSTANT, LEAF, basename } from "./graph";
+import { equation, partial, type Names } from "./formula";
+import { CONSTANT, LEAF } from "./graph";
 import { histogram } from "./histogram";
 import { isBroken } from "./highlight";
 import type { Num, Summary } from "./payload";
@@ -24,7 +24,11 @@ export class Details {
     const { selection, fold } = this.state;
     const top = this.panel.scrollTop;
     const sections =
-      selection === null ? this.overview() : fold.isGroup(selection) ? this.group(selection) : this.node(selection);
+      selection === null
+        ? this.overview()
+        : fold.isGroup(selection)
+          ? this.group(selection)
+          : this.node(selection);
     this.panel.replaceChildren(...sections);
     this.panel.scrollTop = top;
   }
@@ -34,15 +38,21 @@ export class Details {
     const roots = html("ul", { class: "links" });
     for (const root of graph.roots) roots.append(html("li", {}, this.link(root)));
     const leaves: number[] = [];
-    for (let node = 0; node < graph.size && leaves.length < 200; node++) {
+    for (let node = 0; node < graph.size && leaves.length < 60; node++) {
       if (graph.kind[node] === LEAF) leaves.push(node);
     }
     const list = html("ul", { class: "links" });
     for (const leaf of leaves) list.append(html("li", {}, this.link(leaf)));
     return [
-      html("header", {},
+      html(
+        "header",
+        {},
         html("h2", {}, "Nothing selected"),
-        html("p", { class: "hint" }, "Select a node to see its derivative, its value and gradient, and the line that made it. Everything on a path from it to the loss lights up."),
+        html(
+          "p",
+          { class: "hint" },
+          "Select a node to see its derivative, its value and gradient, and the line that made it. Everything on a path from it to the loss lights up.",
+        ),
       ),
       section(graph.roots.length > 1 ? "Losses" : "Loss", roots),
       section(`Variables`, leaves.length ? list : html("p", { class: "hint" }, "none")),
@@ -51,7 +61,11 @@ export class Details {
 
   private link(item: number): HTMLElement {
     const { state } = this;
-    const link = html("button", { type: "button", class: "link" }, html("span", { class: "name" }, state.itemTitle(item)));
+    const link = html(
+      "button",
+      { type: "button", class: "link" },
+      html("span", { class: "name" }, state.itemTitle(item)),
+    );
     const facts = state.fold.isGroup(item)
       ? plural(state.fold.countOf(item), "node")
       : [state.graph.operator(item), state.graph.shape(item)].filter(Boolean).join(" ");
@@ -65,8 +79,16 @@ export class Details {
     const kind = graph.kind[node]!;
     const title = graph.title(node);
     const sort =
-      kind === LEAF ? "variable" : kind === CONSTANT ? "saved input" : graph.isRoot.has(node) ? "loss" : "operator";
-    const header = html("header", { class: `sort-${sort.replace(" ", "-")}` },
+      kind === LEAF
+        ? "variable"
+        : kind === CONSTANT
+          ? "saved input"
+          : graph.isRoot.has(node)
+            ? "loss"
+            : "operator";
+    const header = html(
+      "header",
+      { class: `sort-${sort.replace(" ", "-")}` },
       html("p", { class: "sort" }, sort),
       html("h2", {}, title),
     );
@@ -77,10 +99,16 @@ export class Details {
     facts.push(["shape", graph.shape(node) || "scalar"], ["dtype", graph.dtype(node)]);
     facts.push(["saves", formatBytes(graph.bytes[node] ?? 0)]);
     if (graph.order[node]! >= 0) {
-      facts.push(["backward", `${formatCount(graph.order[node]! + 1)} of ${formatCount(graph.byOrder.length)}`]);
+      facts.push([
+        "backward",
+        `${formatCount(graph.order[node]! + 1)} of ${formatCount(graph.byOrder.length)}`,
+      ]);
     }
     if (graph.modulePath(node) || graph.moduleType(node)) {
-      facts.push(["module", [graph.modulePath(node), graph.moduleType(node)].filter(Boolean).join(" · ")]);
+      facts.push([
+        "module",
+        [graph.modulePath(node), graph.moduleType(node)].filter(Boolean).join(" · "),
+      ]);
     }
     sections.push(factList(facts));
     const formulas = this.formulas(node);
@@ -98,19 +126,31 @@ export class Details {
     if (!written.some(Boolean)) return null;
     const body = html("div", { class: "formulas" });
     const inputs = graph.inputEdges(node);
+    // The table of operators says self and other; the user has names of their own.
+    const names: Names = {};
+    const usual = ["self", "other"];
+    for (const edge of inputs) {
+      const name = plainName(graph.variable(graph.source[edge]!));
+      const role = usual[graph.input(edge)];
+      if (name && role) names[role] = name;
+    }
+    if (plainName(graph.variable(node))) names.y = names.result = plainName(graph.variable(node));
     written.forEach((formula, position) => {
       if (!formula) return;
       const edge = inputs.find((candidate) => graph.input(candidate) === position);
-      const source = edge === undefined ? -1 : graph.source[edge]!;
-      const named = /^\s*([\p{L}_][\p{L}\p{N}_]*)\s*:\s*(.+)$/u.exec(formula);
-      const name = named?.[1] ?? ((source >= 0 && graph.variable(source)) || argumentName(formula, position));
-      body.append(equation(partial("L", shortName(name)), named?.[2] ?? formula));
+      const name = edge === undefined ? "" : plainName(graph.variable(graph.source[edge]!));
+      const role = name || (written.length > 2 ? `x${position + 1}` : usual[position]!);
+      body.append(equation(partial("L", role), formula, names));
     });
-    const own = graph.variable(node) || "output";
-    const note = html("p", { class: "hint where" }, "where g is ");
-    const mathml = document.createElementNS("http://www.w3.org/1998/Math/MathML", "math");
-    mathml.append(partial("L", shortName(own)));
-    note.append(mathml, ", the gradient that arrives");
+    const note = html("p", { class: "hint where" }, "where ");
+    const mathml = math(
+      "math",
+      {},
+      math("mi", {}, "g"),
+      math("mo", {}, "="),
+      partial("L", plainName(graph.variable(node)) || "y"),
+    );
+    note.append(mathml, " is the gradient that arrives");
     body.append(note);
     return section("Derivative", body);
   }
@@ -121,8 +161,10 @@ export class Details {
     const value = state.valueOf(node);
     if (value) sections.push(section("Value", summaryView(value, "value")));
     const gradient = state.gradientOf(node);
-    if (gradient && state.hasArrived(node)) sections.push(section("Gradient", summaryView(gradient, "grad")));
-    else if (gradient) sections.push(section("Gradient", html("p", { class: "hint" }, "has not arrived yet")));
+    if (gradient && state.hasArrived(node))
+      sections.push(section("Gradient", summaryView(gradient, "grad")));
+    else if (gradient)
+      sections.push(section("Gradient", html("p", { class: "hint" }, "has not arrived yet")));
     return sections;
   }
 
@@ -133,7 +175,8 @@ export class Details {
     const line = graph.sourceLine(node);
     const body = html("div", { class: "source" });
     const place = html("p", { class: "where" }, html("span", { title: graph.file(node) }, where));
-    if (graph.function(node)) place.append(html("span", { class: "muted" }, ` in ${graph.function(node)}`));
+    if (graph.function(node))
+      place.append(html("span", { class: "muted" }, ` in ${graph.function(node)}`));
     body.append(place);
     if (line) body.append(codeLine(line, graph.expression(node)));
     return section("Source", body);
@@ -148,10 +191,14 @@ export class Details {
       for (const edge of edges.subarray(0, 24)) {
         const row = html("li", {}, this.link(end[edge]!));
         const local = graph.local(edge);
-        if (local !== null) row.append(html("span", { class: "local", title: "local gradient" }, formatNumber(local)));
+        if (local !== null)
+          row.append(
+            html("span", { class: "local", title: "local gradient" }, formatNumber(local)),
+          );
         list.append(row);
       }
-      if (edges.length > 24) list.append(html("li", { class: "hint" }, `and ${formatCount(edges.length - 24)} more`));
+      if (edges.length > 24)
+        list.append(html("li", { class: "hint" }, `and ${formatCount(edges.length - 24)} more`));
       sections.push(section(title, list));
     };
     build("Inputs", graph.inputEdges(node), graph.source);
@@ -165,7 +212,10 @@ export class Details {
     const group = fold.group(item);
     const nodes = fold.nodesIn(item);
     const names: Record<string, string> = {
-      module: "module", line: "source line", repeat: "repeated block", part: "part of a chain",
+      module: "module",
+      line: "source line",
+      repeat: "repeated block",
+      part: "part of a chain",
     };
     const operators = new Map<string, number>();
     let bytes = 0;
@@ -180,10 +230,14 @@ export class Details {
     if (group.repeats > 1) facts.push(["repeats", `×${formatCount(group.repeats)}`]);
     facts.push(["variables", formatCount(leaves)], ["saves", formatBytes(bytes)]);
     const sections = [
-      html("header", { class: `sort-${group.kind}` },
+      html(
+        "header",
+        { class: `sort-${group.kind}` },
         html("p", { class: "sort" }, names[group.kind] ?? group.kind),
         html("h2", {}, group.label || "(no module)"),
-        group.detail ? html("p", { class: group.kind === "line" ? "detail code" : "detail" }, group.detail) : null,
+        group.detail
+          ? html("p", { class: group.kind === "line" ? "detail code" : "detail" }, group.detail)
+          : null,
       ),
       factList(facts),
     ];
@@ -209,7 +263,13 @@ export class Details {
 export function bar(name: string, value: string, part: number): HTMLElement {
   const fill = html("span", { class: "fill" });
   fill.style.width = `${Math.max(1, part * 100)}%`;
-  return html("div", { class: "bar" }, fill, html("span", { class: "bar-name" }, name), html("span", { class: "bar-value" }, value));
+  return html(
+    "div",
+    { class: "bar" },
+    fill,
+    html("span", { class: "bar-name" }, name),
+    html("span", { class: "bar-value" }, value),
+  );
 }
 
 export function section(title: string, ...body: (Element | null)[]): HTMLElement {
@@ -218,7 +278,8 @@ export function section(title: string, ...body: (Element | null)[]): HTMLElement
 
 function factList(facts: [string, string][]): HTMLElement {
   const list = html("dl", { class: "facts" });
-  for (const [name, value] of facts) if (value) list.append(html("dt", {}, name), html("dd", {}, value));
+  for (const [name, value] of facts)
+    if (value) list.append(html("dt", {}, name), html("dd", {}, value));
   return list;
 }
 
@@ -229,13 +290,21 @@ function summaryView(summary: Summary, tint: "value" | "grad"): HTMLElement {
     const words = [
       summary.nan ? `${formatCount(summary.nan)} NaN` : "",
       summary.inf ? `${formatCount(summary.inf)} infinite` : "",
-    ].filter(Boolean).join(", ");
+    ]
+      .filter(Boolean)
+      .join(", ");
     body.append(html("p", { class: "broken" }, `${words} of ${formatCount(summary.count)}`));
   }
   if (summary.values?.length) {
     const list = html("div", { class: summary.values.length === 1 ? "values single" : "values" });
     for (const value of summary.values) {
-      list.append(html("span", { class: isBad(value) ? "broken" : null }, formatNumber(value, summary.count === 1 ? 6 : 4)));
+      list.append(
+        html(
+          "span",
+          { class: isBad(value) ? "broken" : null },
+          formatNumber(value, summary.count === 1 ? 6 : 4),
+        ),
+      );
     }
     body.append(list);
   }
@@ -244,7 +313,10 @@ function summaryView(summary: Summary, tint: "value" | "grad"): HTMLElement {
     if (chart) body.append(chart);
     const row = (name: string, value: Num): [string, string] => [name, formatNumber(value)];
     const facts: [string, string][] = [
-      row("min", summary.min), row("max", summary.max), row("mean", summary.mean), row("std", summary.std),
+      row("min", summary.min),
+      row("max", summary.max),
+      row("mean", summary.mean),
+      row("std", summary.std),
       ["elements", formatCount(summary.count)],
     ];
     if (summary.zeros) facts.push(["zeros", formatCount(summary.zeros)]);
@@ -261,17 +333,17 @@ function codeLine(line: string, expression: string): HTMLElement {
   const at = expression ? line.indexOf(expression) : -1;
   if (at < 0) code.append(line);
   else {
-    code.append(line.slice(0, at), html("mark", {}, expression), line.slice(at + expression.length));
+    code.append(
+      line.slice(0, at),
+      html("mark", {}, expression),
+      line.slice(at + expression.length),
+    );
   }
   return html("pre", { class: "code" }, code);
 }
 
-/** The usual names of arguments, where the formula does not say: a formula of the other one. */
-function argumentName(formula: string, position: number): string {
-  if (/\b(self|other)\b/.test(formula)) return position === 0 ? "self" : position === 1 ? "other" : `x${position + 1}`;
-  return `x${position + 1}`;
-}
-
-function shortName(name: string): string {
-  return basename(name.split(".").slice(-1)[0] ?? name);
+/** The last part of a name, if mathematics can be written with it. */
+function plainName(name: string): string {
+  const last = name.slice(name.lastIndexOf(".") + 1);
+  return /^[\p{L}_][\p{L}\p{N}_]*$/u.test(last) ? last : "";
 }

@@ -4,7 +4,16 @@ import { transformOf, type Camera } from "./camera";
 import { calm, svg } from "./dom";
 import { between, pathThrough, resample } from "./edgepath";
 import { formatCount, formatNumber, plural } from "./format";
-import { forgetLayouts, place, type Measure, type Picture, type PlacedBox, type PlacedEdge, type Point, type Rect } from "./layout";
+import {
+  forgetLayouts,
+  place,
+  type Measure,
+  type Picture,
+  type PlacedBox,
+  type PlacedEdge,
+  type Point,
+  type Rect,
+} from "./layout";
 import type { LevelEdge } from "./scene";
 import type { State } from "./state";
 import { fitText, textWidth } from "./textwidth";
@@ -71,6 +80,11 @@ export class Drawing {
     }
     this.look = look;
     const measure: Measure = {
+      straight: state.figure,
+      title: (group) => {
+        const words = state.fold.groups[group]!.label || "(no module)";
+        return Math.min(300, Math.max(150, textWidth(words, "label") + 76));
+      },
       extent: (item) => this.content(item).extent,
       label: (edge) => {
         const words = this.edgeLabel(edge);
@@ -81,13 +95,18 @@ export class Drawing {
   }
   private look = "";
 
-  /** The words on a line: local gradients in figures, a count where lines were merged. */
+  /** The words on a line: local gradients in figures, shapes or counts between groups. */
   private edgeLabel(edge: LevelEdge): string {
-    const { state } = this;
-    if (edge.raw.length > 1) return `×${formatCount(edge.raw.length)}`;
-    if (!state.figure) return "";
-    const local = state.graph.local(edge.raw[0]!);
-    return local === null ? "" : formatNumber(local);
+    const { graph, figure, fold } = this.state;
+    if (figure && edge.raw.length === 1) {
+      const local = graph.local(edge.raw[0]!);
+      return local === null ? "" : formatNumber(local);
+    }
+    // Said once, where the line leaves a group; a node says its own shape.
+    if (typeof edge.from !== "number" || !fold.isGroup(edge.from)) return "";
+    const first = graph.source[edge.raw[0]!]!;
+    const single = edge.raw.every((raw) => graph.source[raw] === first);
+    return single ? shapeLabel(graph.shape(first)) : `×${formatCount(edge.raw.length)}`;
   }
 
   /** Redraws after a change of the scene. */
@@ -116,7 +135,8 @@ export class Drawing {
   }
 
   private clear(): void {
-    for (const layer of [this.containers, this.lines, this.labels, this.items]) layer.replaceChildren();
+    for (const layer of [this.containers, this.lines, this.labels, this.items])
+      layer.replaceChildren();
     this.boxes.clear();
     this.edges.clear();
   }
@@ -125,7 +145,9 @@ export class Drawing {
     const { anchor } = this.state;
     if (fresh) return this.camera.opening(this.picture.bounds, this.picture.direction === "down");
     if (anchor === null) return null;
-    const box = this.picture.boxes.find((candidate) => candidate.item === this.state.visibleOf(anchor));
+    const box = this.picture.boxes.find(
+      (candidate) => candidate.item === this.state.visibleOf(anchor),
+    );
     if (!box) return null;
     let base = this.camera.transform;
     const old = oldRects.get(box.item);
@@ -153,6 +175,7 @@ export class Drawing {
       if (known && !known.leaving) {
         known.from = known.box;
         known.box = box;
+        if (box.unfolded) this.entitle(known.element, box);
         continue;
       }
       known?.element.remove();
@@ -198,21 +221,29 @@ export class Drawing {
     const { fold } = this.state;
     const group = fold.group(box.item);
     const element = svg("g", { class: `around tint-${group.kind} depth-${box.depth % 4}` });
-    const title = fitText(group.label || "(no module)", "label", Math.max(80, box.w - 70));
     element.append(
       svg("rect", { class: "ring", x: -4, y: -4, rx: 16 }),
       svg("rect", { class: "body", rx: 12 }),
-      text(title, 16, 18, "title start"),
+      text("", 16, 18, "title start"),
+      text("", 16, 18.5, "subtitle start"),
     );
-    const repeats = group.repeats > 1 ? `×${formatCount(group.repeats)}` : "";
-    const note = [repeats, group.detail].filter(Boolean).join("  ");
-    const room = box.w - 16 - textWidth(title, "label") - 60;
-    if (note && room > 40) {
-      const x = 16 + textWidth(title, "label") + 10;
-      element.append(text(fitText(note, "small", room), x, 18.5, "subtitle start"));
-    }
+    this.entitle(element, box);
     element.append(control(box.w - 18, 18, "−"));
     return element;
+  }
+
+  /** Writes as much of a group's title as its width holds. */
+  private entitle(element: SVGGElement, box: PlacedBox): void {
+    const group = this.state.fold.group(box.item);
+    const [title, subtitle] = element.querySelectorAll("text");
+    const words = fitText(group.label || "(no module)", "label", Math.max(80, box.w - 70));
+    const width = textWidth(words, "label");
+    const repeats = group.repeats > 1 ? `×${formatCount(group.repeats)}` : "";
+    const note = [repeats, group.detail].filter(Boolean).join("  ");
+    const room = box.w - width - 70;
+    title!.textContent = words;
+    subtitle!.textContent = note && room > 30 ? fitText(note, "small", room) : "";
+    subtitle!.setAttribute("x", String(16 + width + 10));
   }
 
   private joinEdges(still: boolean): void {
@@ -229,7 +260,10 @@ export class Drawing {
       const hit = svg("path", { class: "hit" });
       const element = svg("g", { class: "edge", "data-edge": placed.key }, path, hit);
       if (placed.arrow) path.setAttribute("marker-end", "url(#arrow)");
-      path.style.setProperty("--weight", String(Math.min(4, 1.3 + Math.log2(placed.edge.raw.length) * 0.4)));
+      path.style.setProperty(
+        "--weight",
+        String(Math.min(4, 1.3 + Math.log2(placed.edge.raw.length) * 0.4)),
+      );
       this.lines.append(element);
       const words = this.edgeLabel(placed.edge);
       const label = words ? this.drawLabel(words, placed) : null;
@@ -249,8 +283,11 @@ export class Drawing {
 
   private drawLabel(words: string, placed: PlacedEdge): SVGGElement {
     const width = textWidth(words, "small") + 10;
-    const count = placed.edge.raw.length > 1;
-    const label = svg("g", { class: `edge-label ${count ? "count" : "local"}`, "data-edge": placed.key });
+    const count = !this.state.figure || placed.edge.raw.length > 1;
+    const label = svg("g", {
+      class: `edge-label ${count ? "count" : "local"}`,
+      "data-edge": placed.key,
+    });
     label.append(
       svg("rect", { x: -width / 2, y: -8.5, width, height: 17, rx: 8.5 }),
       text(words, 0, 0.5, "edge-text"),
@@ -275,7 +312,9 @@ export class Drawing {
       this.settle(eased, samples);
       if (target) {
         const mix = (a: number, b: number): number => a + (b - a) * eased;
-        this.camera.set(transformOf(mix(old.x, target.x), mix(old.y, target.y), mix(old.k, target.k)));
+        this.camera.set(
+          transformOf(mix(old.x, target.x), mix(old.y, target.y), mix(old.k, target.k)),
+        );
       }
     };
     const end = (): void => {
@@ -309,7 +348,10 @@ export class Drawing {
       } else {
         const w = mix(from.w, box.w);
         const h = mix(from.h, box.h);
-        element.setAttribute("transform", `translate(${round(mix(from.x, box.x))} ${round(mix(from.y, box.y))})`);
+        element.setAttribute(
+          "transform",
+          `translate(${round(mix(from.x, box.x))} ${round(mix(from.y, box.y))})`,
+        );
         resize(element, w, h);
       }
       const opacity = leaving ? 1 - part : Math.min(1, part * 1.4);
@@ -320,7 +362,8 @@ export class Drawing {
     const { direction } = this.picture;
     for (const view of this.edges.values()) {
       const sample = samples?.get(view);
-      const points = part < 1 && sample ? between(sample.from, sample.to, part) : view.placed.points;
+      const points =
+        part < 1 && sample ? between(sample.from, sample.to, part) : view.placed.points;
       const path = pathThrough(points, direction);
       view.path.setAttribute("d", path);
       view.hit.setAttribute("d", path);
@@ -356,7 +399,9 @@ function resize(element: SVGGElement, w: number, h: number): void {
   ring.setAttribute("height", String(round(h + 8)));
   body.setAttribute("width", String(round(w)));
   body.setAttribute("height", String(round(h)));
-  element.querySelector("[data-control]")?.setAttribute("transform", `translate(${round(w - 18)} 18)`);
+  element
+    .querySelector("[data-control]")
+    ?.setAttribute("transform", `translate(${round(w - 18)} 18)`);
 }
 
 function rectOf({ x, y, w, h }: Rect): Rect {
@@ -365,6 +410,11 @@ function rectOf({ x, y, w, h }: Rect): Rect {
 
 function round(value: number): number {
   return Math.round(value * 100) / 100;
+}
+
+/** A shape of one dimension is bracketed: it would look like a count. */
+function shapeLabel(shape: string): string {
+  return /^\d+$/.test(shape) ? `(${shape})` : shape;
 }
 
 /** One sentence about an item, for screen readers and tooltips. */

@@ -2,8 +2,14 @@
 import { curveMonotoneX, curveMonotoneY, line } from "d3-shape";
 import type { Direction, Point } from "./layout";
 
-const down = line<Point>((p) => p.x, (p) => p.y).curve(curveMonotoneY);
-const right = line<Point>((p) => p.x, (p) => p.y).curve(curveMonotoneX);
+const down = line<Point>(
+  (p) => p.x,
+  (p) => p.y,
+).curve(curveMonotoneY);
+const right = line<Point>(
+  (p) => p.x,
+  (p) => p.y,
+).curve(curveMonotoneX);
 
 /** The path through `points`, which leaves and arrives along the direction of the drawing. */
 export function pathThrough(points: Point[], direction: Direction): string {

@@ -71,7 +71,15 @@ export class Flame {
     this.canvas.height = h * ratio;
     this.canvas.style.width = `${w}px`;
     this.canvas.style.height = `${h}px`;
-    this.behaviour.translateExtent([[0, 0], [w, h]]).extent([[0, 0], [w, h]]);
+    this.behaviour
+      .translateExtent([
+        [0, 0],
+        [w, h],
+      ])
+      .extent([
+        [0, 0],
+        [w, h],
+      ]);
     this.later();
   }
 
@@ -131,8 +139,16 @@ export class Flame {
     const { profile } = this;
     tooltip.replaceChildren(
       html("strong", {}, profile.name(span)),
-      html("span", {}, `${formatDuration(profile.duration[span]!)} · own ${formatDuration(profile.own[span]!)}`),
-      html("span", {}, [KINDS[profile.kind(span)] ?? "", profile.location(span)].filter(Boolean).join(" · ")),
+      html(
+        "span",
+        {},
+        `${formatDuration(profile.duration[span]!)} · own ${formatDuration(profile.own[span]!)}`,
+      ),
+      html(
+        "span",
+        {},
+        [KINDS[profile.kind(span)] ?? "", profile.location(span)].filter(Boolean).join(" · "),
+      ),
     );
     const x = Math.min(event.clientX + 14, innerWidth - tooltip.offsetWidth - 8);
     const y = Math.min(event.clientY + 18, innerHeight - tooltip.offsetHeight - 8);
@@ -156,7 +172,8 @@ export class Flame {
     else if (event.key === "f" || event.key === "Escape") {
       if (event.key === "Escape") this.select(null);
       this.reset();
-    } else if (event.key === "+" || event.key === "=") this.behaviour.scaleBy(select(this.canvas), 1.5);
+    } else if (event.key === "+" || event.key === "=")
+      this.behaviour.scaleBy(select(this.canvas), 1.5);
     else if (event.key === "-") this.behaviour.scaleBy(select(this.canvas), 1 / 1.5);
     else return;
     event.preventDefault();
@@ -225,7 +242,11 @@ export class Flame {
       if (lane.depth === 0) {
         context.fillStyle = colour("--muted");
         context.font = `600 11px ${style.fontFamily}`;
-        context.fillText(this.profile.threads.length > 1 ? `thread ${lane.thread}` : "", 8, y - ROW / 2);
+        context.fillText(
+          this.profile.threads.length > 1 ? `thread ${lane.thread}` : "",
+          8,
+          y - ROW / 2,
+        );
       }
       context.font = `11.5px ${style.fontFamily}`;
       let painted = -1;
@@ -252,18 +273,29 @@ export class Flame {
         const room = right - Math.max(0, left) - 10;
         if (room > 24) {
           context.fillStyle = dim ? colour("--muted") : ink;
-          context.fillText(fitText(this.profile.name(span), "small", room * 0.94), Math.max(0, left) + 6, y + ROW / 2 - 0.5);
+          context.fillText(
+            fitText(this.profile.name(span), "small", room * 0.96, 1),
+            Math.max(0, left) + 6,
+            y + ROW / 2 - 0.5,
+          );
         }
       }
     }
   }
 
-  private paintTimes(context: CanvasRenderingContext2D, w: number, h: number, grid: string, ink: string): void {
+  private paintTimes(
+    context: CanvasRenderingContext2D,
+    w: number,
+    h: number,
+    grid: string,
+    ink: string,
+  ): void {
     const from = this.timeOf(0);
     const to = this.timeOf(w);
     const rough = (to - from) / Math.max(2, w / 120);
     const power = 10 ** Math.floor(Math.log10(rough));
-    const step = [1, 2, 5, 10].map((factor) => factor * power).find((size) => size >= rough) ?? rough;
+    const step =
+      [1, 2, 5, 10].map((factor) => factor * power).find((size) => size >= rough) ?? rough;
     context.font = '11px ui-monospace, "DejaVu Sans Mono", monospace';
     const { begin } = this.profile;
     for (let time = Math.ceil((from - begin) / step) * step; time <= to - begin; time += step) {
@@ -295,17 +327,37 @@ export class Flame {
       fact("line", profile.location(span));
       fact("thread", profile.threads.length > 1 ? String(profile.data.spans.thread[span]) : "");
       sections.push(
-        html("header", {}, html("p", { class: "sort" }, KINDS[profile.kind(span)] ?? ""), html("h2", {}, profile.name(span))),
+        html(
+          "header",
+          {},
+          html("p", { class: "sort" }, KINDS[profile.kind(span)] ?? ""),
+          html("h2", {}, profile.name(span)),
+        ),
         list,
       );
     } else {
       sections.push(
-        html("header", {}, html("h2", {}, "Profile"), html("p", { class: "hint" }, `${formatCount(profile.size)} spans over ${formatDuration(profile.end - profile.begin)}. Select one for its numbers; double click zooms to it.`)),
+        html(
+          "header",
+          {},
+          html("h2", {}, "Profile"),
+          html(
+            "p",
+            { class: "hint" },
+            `${formatCount(profile.size)} spans over ${formatDuration(profile.end - profile.begin)}. Select one for its numbers; double click zooms to it.`,
+          ),
+        ),
       );
     }
     sections.push(
-      this.table("Own time by name", profile.totals((span) => [profile.name(span), KINDS[profile.kind(span)] ?? ""])),
-      this.table("Own time by source line", profile.totals((span) => [profile.location(span) || "(unknown)", ""])),
+      this.table(
+        "Own time by name",
+        profile.totals((span) => [profile.name(span), KINDS[profile.kind(span)] ?? ""]),
+      ),
+      this.table(
+        "Own time by source line",
+        profile.totals((span) => [profile.location(span) || "(unknown)", ""]),
+      ),
     );
     this.panel.replaceChildren(...sections);
   }
@@ -314,8 +366,19 @@ export class Flame {
     const body = html("div", { class: "bars" });
     const most = Math.max(1e-9, totals[0]?.own ?? 0);
     for (const total of totals.slice(0, 16)) {
-      const row = html("button", { type: "button", class: "row", title: `${total.name}: ${formatDuration(total.total)} in all` },
-        bar(total.name, `${formatDuration(total.own)}   ${formatCount(total.count)}×`, total.own / most));
+      const row = html(
+        "button",
+        {
+          type: "button",
+          class: "row",
+          title: `${total.name}: ${formatDuration(total.total)} in all`,
+        },
+        bar(
+          total.name,
+          `${formatDuration(total.own)}   ${formatCount(total.count)}×`,
+          total.own / most,
+        ),
+      );
       row.addEventListener("click", () => {
         this.hits = new Uint8Array(this.profile.size);
         for (const span of total.spans) this.hits[span] = 1;

@@ -15,6 +15,11 @@ export interface GroupInfo {
   detail: string;
 }
 
+/** The label without the count, which is drawn by itself. */
+function plainLabel(label: string, repeats: number): string {
+  return repeats > 1 ? label.replace(new RegExp(`\\s*×\\s*${repeats}$`), "") : label;
+}
+
 export class Fold {
   readonly groups: GroupInfo[] = [];
   /** The innermost group of each node. */
@@ -34,7 +39,7 @@ export class Fold {
     for (const group of data?.groups ?? []) {
       this.groups.push({
         parent: group.parent,
-        label: graph.text(group.label),
+        label: plainLabel(graph.text(group.label), group.repeats),
         kind: group.kind,
         repeats: group.repeats || 1,
         detail: graph.text(group.detail),

@@ -6,17 +6,33 @@ type Token = { kind: "name" | "number" | "sign" | "end"; text: string };
 const SUPERSCRIPTS = "⁰¹²³⁴⁵⁶⁷⁸⁹⁻ᵀ";
 const PLAIN = "0123456789−T";
 const SIGNS = ["**", "<=", ">=", "==", "!=", "&&", "||"];
+/** Words that join parts of a formula, so they are no names. */
+const WORDS = new Set(["if", "else", "and", "or"]);
 const GREEK: Record<string, string> = {
-  alpha: "α", beta: "β", gamma: "γ", delta: "δ", epsilon: "ε", eps: "ε", lambda: "λ", lambd: "λ",
-  mu: "μ", pi: "π", rho: "ρ", sigma: "σ", theta: "θ",
+  alpha: "α",
+  beta: "β",
+  gamma: "γ",
+  delta: "δ",
+  epsilon: "ε",
+  eps: "ε",
+  lambda: "λ",
+  lambd: "λ",
+  mu: "μ",
+  pi: "π",
+  rho: "ρ",
+  sigma: "σ",
+  theta: "θ",
 };
+
+/** What the names of a formula are called by the user. */
+export type Names = Record<string, string>;
 
 class Unreadable extends Error {}
 
 function tokens(source: string): Token[] {
   const found: Token[] = [];
   const pattern =
-    /\s*(?:([\p{L}_∂][\p{L}\p{N}_]*)|(\d+(?:\.\d*)?(?:e[-+]?\d+)?|\.\d+)|([⁰¹²³⁴⁵⁶⁷⁸⁹⁻ᵀ]+)|(\*\*|<=|>=|==|!=|&&|\|\||\S))/uy;
+    /\s*(?:([\p{L}_∂][\p{L}\p{M}\p{N}_]*)|(\d+(?:\.\d*)?(?:e[-+]?\d+)?|\.\d+)|([⁰¹²³⁴⁵⁶⁷⁸⁹⁻ᵀ]+)|(\*\*|<=|>=|==|!=|&&|\|\||\S))/uy;
   while (pattern.lastIndex < source.trimEnd().length) {
     const match = pattern.exec(source);
     if (!match) throw new Unreadable();
@@ -42,10 +58,34 @@ class Reader {
   private at = 0;
   constructor(private readonly list: Token[]) {}
 
+  /** Formulas separated by commas, and a few words after the last: "… at target". */
   all(): Element {
-    const result = this.comparison();
+    const row = [this.choice()];
+    while (this.take(",")) row.push(math("mo", { class: "comma" }, ","), this.choice());
+    const rest: string[] = [];
+    while (this.peek.kind === "name") rest.push(this.name());
     if (this.peek.kind !== "end") throw new Unreadable();
-    return result;
+    if (rest.length) row.push(math("mtext", {}, `\u00a0${rest.join(" ")}`));
+    return row.length > 1 ? math("mrow", {}, ...row) : row[0]!;
+  }
+
+  /** "a if condition else b" as a brace with a line for each case. */
+  private choice(): Element {
+    const first = this.comparison();
+    if (!this.word("if")) return first;
+    const rows: [Element, Element | null][] = [[first, this.comparison()]];
+    for (;;) {
+      if (!this.word("else")) throw new Unreadable();
+      const value = this.comparison();
+      if (!this.word("if")) return braced([...rows, [value, null]]);
+      rows.push([value, this.comparison()]);
+    }
+  }
+
+  private word(word: string): boolean {
+    if (this.peek.kind !== "name" || this.peek.text !== word) return false;
+    this.at++;
+    return true;
   }
 
   private get peek(): Token {
@@ -66,11 +106,22 @@ class Reader {
   private comparison(): Element {
     const left = this.sum();
     const shown: Record<string, string> = {
-      "<=": "≤", ">=": "≥", "==": "=", "!=": "≠", "&&": "∧", "||": "∨", "&": "∧", "|": "∨",
+      "<=": "≤",
+      ">=": "≥",
+      "==": "=",
+      "!=": "≠",
+      "&&": "∧",
+      "||": "∨",
+      "&": "∧",
     };
     const row = [left];
     for (;;) {
-      const sign = this.take("<", ">", "=", "≤", "≥", "≠", "&", "|", ...SIGNS.slice(1));
+      const joined = this.word("and") ? "and" : this.word("or") ? "or" : null;
+      if (joined) {
+        row.push(math("mtext", {}, `\u00a0${joined}\u00a0`), this.sum());
+        continue;
+      }
+      const sign = this.take("<", ">", "=", "≤", "≥", "≠", "&", ...SIGNS.slice(1));
       if (!sign) return row.length > 1 ? math("mrow", {}, ...row) : left;
       row.push(operator(shown[sign] ?? sign), this.sum());
     }
@@ -100,10 +151,17 @@ class Reader {
   }
 
   private unary(): Element {
+    if (this.take("√")) return math("msqrt", {}, bare(this.postfix()));
+    if (this.take("Σ", "∑")) return this.total();
     const sign = this.take("-", "−", "+", "!", "~");
     if (!sign) return this.power();
     const shown = sign === "-" ? "−" : sign === "!" || sign === "~" ? "¬" : sign;
     return math("mrow", {}, operator(shown, "prefix"), this.unary());
+  }
+
+  /** "Σ g": everything up to the next sum is summed. */
+  private total(): Element {
+    return math("mrow", {}, operator("∑", "prefix"), this.product());
   }
 
   private power(): Element {
@@ -122,6 +180,11 @@ class Reader {
 
   private postfix(): Element {
     let result = this.atom();
+    while (this.take("[")) {
+      const index = this.choice();
+      this.expect("]");
+      result = math("msub", {}, result, index);
+    }
     while (this.take(".")) {
       const name = this.name();
       if (name === "T" || name === "mT" || name === "H") {
@@ -144,10 +207,13 @@ class Reader {
     const token = this.peek;
     if (token.kind === "number") {
       this.at++;
-      return math("mn", {}, token.text);
+      const number = math("mn", {}, shortNumber(token.text));
+      // "2π" is a product; "½" is one sign.
+      return this.peek.text === "π" ? math("mrow", {}, number, variable(this.name())) : number;
     }
+    if (this.take("½")) return math("mfrac", {}, math("mn", {}, "1"), math("mn", {}, "2"));
     if (this.take("(")) {
-      const inner = this.comparison();
+      const inner = this.choice();
       this.expect(")");
       return math("mrow", { class: "parens" }, operator("("), inner, operator(")"));
     }
@@ -157,6 +223,15 @@ class Reader {
       return math("mrow", {}, operator("|", "prefix"), inner, operator("|", "postfix"));
     }
     const name = this.name();
+    if (WORDS.has(name)) throw new Unreadable();
+    if ((name === "Σ" || name === "∑") && this.peek.text !== "(") return this.total();
+    if (
+      (name === "ln" || name === "log") &&
+      this.peek.kind !== "sign" &&
+      this.peek.kind !== "end"
+    ) {
+      return math("mrow", {}, upright(name), math("mspace", { width: "0.16em" }), this.atom());
+    }
     if (this.peek.text !== "(") return variable(name);
     if (name === "where") return this.cases();
     if (name === "sqrt" || name === "√") {
@@ -211,20 +286,33 @@ class Reader {
     this.expect(",");
     const otherwise = this.comparison();
     this.expect(")");
-    const row = (value: Element, ...words: (Element | string)[]): Element =>
-      math("mtr", {}, math("mtd", { class: "left" }, value), math("mtd", { class: "left" }, ...words));
-    return math(
-      "mrow",
-      {},
-      operator("{", "prefix"),
-      math(
-        "mtable",
-        { class: "cases" },
-        row(then, math("mtext", {}, "if "), condition),
-        row(otherwise, math("mtext", {}, "otherwise")),
-      ),
+    return braced([
+      [then, condition],
+      [otherwise, null],
+    ]);
+  }
+}
+
+/** A line for each value with its condition; the last one has none. */
+function braced(rows: [Element, Element | null][]): Element {
+  const table = math("mtable", { class: "cases" });
+  for (const [value, condition] of rows) {
+    const words = condition
+      ? math("mrow", {}, math("mtext", {}, "if\u00a0"), condition)
+      : math("mtext", {}, "otherwise");
+    table.append(
+      math("mtr", {}, math("mtd", { class: "left" }, value), math("mtd", { class: "left" }, words)),
     );
   }
+  // The brace is a border: without a mathematical font, a sign would not grow with the lines.
+  return table;
+}
+
+/** Constants in at most six digits: a person reads no more. */
+function shortNumber(text: string): string {
+  return text.length > 8 && !text.includes("e")
+    ? String(Number(Number(text).toPrecision(6)))
+    : text;
 }
 
 function operator(sign: string, form?: string): Element {
@@ -243,7 +331,11 @@ function variable(name: string): Element {
 }
 
 function letter(name: string): Element {
-  return math("mi", { class: name.length > 1 && !GREEK[name] ? "word" : null }, GREEK[name] ?? name);
+  return math(
+    "mi",
+    { class: name.length > 1 && !GREEK[name] ? "word" : null },
+    GREEK[name] ?? name,
+  );
 }
 
 /** Parentheses around a whole numerator, denominator or exponent say nothing. */
@@ -259,17 +351,22 @@ export function partial(of: string, by: string): Element {
 }
 
 /** `left` = formula, as one block; a formula that cannot be read stays text. */
-export function equation(left: Element, formula: string): Element {
+export function equation(left: Element, formula: string, names: Names = {}): Element {
   return math(
     "math",
     { display: "block", "aria-label": formula },
-    math("mrow", {}, left, operator("="), expression(formula)),
+    math("mrow", {}, left, operator("="), expression(formula, names)),
   );
 }
 
-function expression(formula: string): Element {
+function expression(formula: string, names: Names): Element {
   try {
-    return new Reader(tokens(formula)).all();
+    const list = tokens(formula).map((token, index, all) => {
+      const name =
+        token.kind === "name" && all[index + 1]?.text !== "(" ? names[token.text] : undefined;
+      return name === undefined ? token : { ...token, text: name };
+    });
+    return new Reader(list).all();
   } catch {
     return math("mtext", {}, formula);
   }

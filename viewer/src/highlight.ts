@@ -56,9 +56,9 @@ export class Highlight {
       view.element.classList.toggle("dimmed", !!lit && !litItems.has(view.box.item));
     }
     for (const view of drawing.edges.values()) {
-      const on = !!lit && view.placed.edge.raw.some(
-        (edge) => lit[graph.source[edge]!] && lit[graph.target[edge]!],
-      );
+      const on =
+        !!lit &&
+        view.placed.edge.raw.some((edge) => lit[graph.source[edge]!] && lit[graph.target[edge]!]);
       view.element.classList.toggle("lit", on);
       view.element.classList.toggle("dimmed", !!lit && !on);
       view.label?.classList.toggle("dimmed", !!lit && !on);
@@ -76,7 +76,10 @@ export class Highlight {
       const grad = view.element.querySelector(".fact.grad");
       if (value) value.textContent = fact(state.valueOf(item), "");
       if (grad) grad.textContent = state.hasArrived(item) ? fact(state.gradientOf(item), "∂ ") : "";
-      view.element.classList.toggle("bad", isBroken(state.valueOf(item)) || isBroken(state.gradientOf(item)));
+      view.element.classList.toggle(
+        "bad",
+        isBroken(state.valueOf(item)) || isBroken(state.gradientOf(item)),
+      );
     }
   }
 
@@ -120,12 +123,17 @@ export class Highlight {
     }
     for (const view of drawing.edges.values()) {
       const { raw } = view.placed.edge;
-      view.element.classList.toggle("arrived", raw.some((edge) => reached(graph, edge, arrived)));
+      view.element.classList.toggle(
+        "arrived",
+        raw.some((edge) => reached(graph, edge, arrived)),
+      );
       view.element.classList.toggle(
         "pulse",
         raw.some((edge) => {
           const order = graph.order[graph.source[edge]!]!;
-          return order >= since - 0 && order < arrived && order >= arrived - Math.max(1, arrived - since);
+          return (
+            order >= since - 0 && order < arrived && order >= arrived - Math.max(1, arrived - since)
+          );
         }),
       );
     }

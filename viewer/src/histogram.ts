@@ -22,11 +22,19 @@ export function histogram(summary: Summary, tint: "value" | "grad"): SVGSVGEleme
   });
   counts.forEach((count, index) => {
     const h = count ? Math.max(1.5, (count / most) * HEIGHT) : 0;
-    const bar = svg("rect", { x: index * step + 1, y: HEIGHT - h, width: step - 2, height: h, rx: 1.5 });
+    const bar = svg("rect", {
+      x: index * step + 1,
+      y: HEIGHT - h,
+      width: step - 2,
+      height: h,
+      rx: 1.5,
+    });
     bar.append(svg("title", {}, `${formatCount(count)} elements`));
     chart.append(bar);
   });
-  chart.append(svg("line", { class: "axis", x1: 0, x2: WIDTH, y1: HEIGHT + 0.5, y2: HEIGHT + 0.5 }));
+  chart.append(
+    svg("line", { class: "axis", x1: 0, x2: WIDTH, y1: HEIGHT + 0.5, y2: HEIGHT + 0.5 }),
+  );
   const from = numeric(low);
   const to = numeric(high);
   if (from < 0 && to > 0) {
@@ -44,7 +52,7 @@ function mark(words: string, x: number, anchor: string): SVGTextElement {
 
 /** The losses of recorded steps, with the current one marked; broken numbers leave a gap. */
 export function sparkline(losses: Num[], current: number): SVGSVGElement {
-  const w = 150;
+  const w = 240;
   const h = 30;
   const numbers = losses.map(numeric);
   const finite = numbers.filter(Number.isFinite);
@@ -63,13 +71,19 @@ export function sparkline(losses: Num[], current: number): SVGSVGElement {
     open = true;
   });
   const chart = svg("svg", {
-    class: "sparkline", viewBox: `0 0 ${w} ${h}`, width: w, height: h, role: "img",
+    class: "sparkline",
+    viewBox: `0 0 ${w} ${h}`,
+    width: w,
+    height: h,
+    role: "img",
     "aria-label": `Loss over ${losses.length} steps`,
   });
   chart.append(svg("path", { d: path }));
   numbers.forEach((value, index) => {
     if (!Number.isFinite(value)) {
-      chart.append(svg("path", { class: "broken", d: `M${x(index) - 3} ${h / 2 - 3}l6 6m0 -6l-6 6` }));
+      chart.append(
+        svg("path", { class: "broken", d: `M${x(index) - 3} ${h / 2 - 3}l6 6m0 -6l-6 6` }),
+      );
     }
   });
   const value = numbers[current];

@@ -25,7 +25,13 @@ const FILLED = new Set(["play", "pause", "step", "back", "start"]);
 export function icon(name: keyof typeof PATHS): SVGSVGElement {
   return svg(
     "svg",
-    { class: `icon ${FILLED.has(name) ? "filled" : "stroked"}`, viewBox: "0 0 16 16", width: 16, height: 16, "aria-hidden": "true" },
+    {
+      class: `icon ${FILLED.has(name) ? "filled" : "stroked"}`,
+      viewBox: "0 0 16 16",
+      width: 16,
+      height: 16,
+      "aria-hidden": "true",
+    },
     svg("path", { d: PATHS[name] }),
   );
 }

@@ -11,6 +11,7 @@ import { setupKeyboard } from "./keyboard";
 import { Minimap } from "./minimap";
 import { readPayload, type Payload } from "./payload";
 import { setupPointer } from "./pointer";
+import { QuietLines } from "./quiet";
 import { saveSvg } from "./savesvg";
 import { Search } from "./search";
 import { buildShell } from "./shell";
@@ -22,7 +23,10 @@ import { Tooltip } from "./tooltip";
 import { Transport } from "./transport";
 
 const FOLD_NAMES: Record<FoldChoice, string> = {
-  module: "module", line: "source line", structure: "structure", none: "nothing",
+  module: "module",
+  line: "source line",
+  structure: "structure",
+  none: "nothing",
 };
 
 function startGraph(payload: Payload, title: string): void {
@@ -32,6 +36,7 @@ function startGraph(payload: Payload, title: string): void {
   const camera = new Camera(stage, world);
   const drawing = new Drawing(state, camera, world);
   new Highlight(state, drawing);
+  new QuietLines(state, drawing, world);
   new Minimap(drawing, camera);
   const tooltip = new Tooltip(state);
 
@@ -40,7 +45,7 @@ function startGraph(payload: Payload, title: string): void {
     state.reveal(item);
     state.select(item);
     const box = drawing.picture.boxes.find((candidate) => candidate.item === item);
-    if (box) camera.glide(camera.showing(box));
+    if (box) camera.glide(camera.meeting(box));
     announce(state.itemTitle(item));
   };
   const details = byId("details");
@@ -58,9 +63,15 @@ function startGraph(payload: Payload, title: string): void {
 
   state.on("scene", () => drawing.draw());
   setupFolds(state);
+  const legend = (): void => {
+    byId("figure-note").hidden = !state.figure;
+  };
+  state.on("scene", legend);
+  legend();
   setupCrumbs(state, open);
   const direction = byId("direction");
-  const turned = (): void => direction.replaceChildren(icon(state.direction === "down" ? "right" : "down"));
+  const turned = (): void =>
+    direction.replaceChildren(icon(state.direction === "down" ? "right" : "down"));
   turned();
   direction.addEventListener("click", () => {
     state.setDirection(state.direction === "down" ? "right" : "down");
@@ -85,7 +96,9 @@ function setupFolds(state: State): void {
   const fill = (): void => {
     const choices = state.choices();
     select.replaceChildren(
-      ...choices.map((name) => html("option", { value: name, selected: name === state.foldName }, FOLD_NAMES[name])),
+      ...choices.map((name) =>
+        html("option", { value: name, selected: name === state.foldName }, FOLD_NAMES[name]),
+      ),
     );
     select.value = state.foldName;
     select.closest("label")!.hidden = choices.length < 2;
@@ -99,11 +112,18 @@ function setupFolds(state: State): void {
 function setupCrumbs(state: State, open: (item: number) => void): void {
   const show = (): void => {
     const { selection, fold } = state;
-    const items = selection === null ? [] : [...fold.ancestors(selection).map((g) => fold.groupItem(g)), selection];
+    const items =
+      selection === null
+        ? []
+        : [...fold.ancestors(selection).map((g) => fold.groupItem(g)), selection];
     byId("crumbs").replaceChildren(
       ...items.map((item, index) => {
         const last = index === items.length - 1;
-        const crumb = html("button", { type: "button", "aria-current": last ? "true" : null }, state.itemTitle(item) || "(no module)");
+        const crumb = html(
+          "button",
+          { type: "button", "aria-current": last ? "true" : null },
+          state.itemTitle(item) || "(no module)",
+        );
         crumb.addEventListener("click", () => open(item));
         return crumb;
       }),
@@ -130,7 +150,8 @@ function start(): void {
       document.body.classList.toggle("profile", profile);
       if (profile) flame.resize();
     };
-    if (hasGraph) setupTabs(["tab-graph", "tab-profile"], (tab) => show(tab === "tab-profile"), false);
+    if (hasGraph)
+      setupTabs(["tab-graph", "tab-profile"], (tab) => show(tab === "tab-profile"), false);
     else show(true);
   } else if (!hasGraph) {
     byId("graph-view").replaceChildren(html("p", { class: "empty" }, "This page holds no nodes."));

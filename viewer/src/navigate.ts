@@ -17,7 +17,10 @@ export function neighbour(state: State, drawing: Drawing, arrow: Arrow): number 
   const back = arrow === (down ? "ArrowUp" : "ArrowLeft");
   if (forward || back) {
     const linked = linkedItems(state, here.item, forward);
-    return nearest(here, boxes.filter((box) => linked.has(box.item)));
+    return nearest(
+      here,
+      boxes.filter((box) => linked.has(box.item)),
+    );
   }
   const sign = arrow === "ArrowRight" || arrow === "ArrowDown" ? 1 : -1;
   const [hx, hy] = middle(here);

@@ -62,7 +62,7 @@ export class Profile {
     let row = 0;
     let thread: number | null = null;
     for (const lane of this.lanes) {
-      if (lane.thread !== thread) row += 1;
+      if (lane.thread !== thread && this.threads.length > 1) row += 1;
       thread = lane.thread;
       lane.row = row++;
     }
@@ -100,7 +100,9 @@ export class Profile {
   /** The span around this one, one lane up; null at the top. */
   around(span: number): number | null {
     const { thread, depth } = this.data.spans;
-    const lane = this.lanes.find((one) => one.thread === thread[span] && one.depth === depth[span]! - 1);
+    const lane = this.lanes.find(
+      (one) => one.thread === thread[span] && one.depth === depth[span]! - 1,
+    );
     if (!lane) return null;
     const found = lane.spans[this.firstAfter(lane, this.start[span]!)];
     return found !== undefined && this.start[found]! <= this.start[span]! ? found : null;
@@ -109,10 +111,14 @@ export class Profile {
   /** The first span inside this one, one lane down. */
   inside(span: number): number | null {
     const { thread, depth } = this.data.spans;
-    const lane = this.lanes.find((one) => one.thread === thread[span] && one.depth === depth[span]! + 1);
+    const lane = this.lanes.find(
+      (one) => one.thread === thread[span] && one.depth === depth[span]! + 1,
+    );
     if (!lane) return null;
     const found = lane.spans[this.firstAfter(lane, this.start[span]!)];
-    return found !== undefined && this.start[found]! < this.start[span]! + this.duration[span]! ? found : null;
+    return found !== undefined && this.start[found]! < this.start[span]! + this.duration[span]!
+      ? found
+      : null;
   }
 
   totals(nameOf: (span: number) => [string, string]): Total[] {
@@ -120,7 +126,8 @@ export class Profile {
     for (let span = 0; span < this.size; span++) {
       const [name, detail] = nameOf(span);
       let total = totals.get(name);
-      if (!total) totals.set(name, (total = { name, detail, count: 0, total: 0, own: 0, spans: [] }));
+      if (!total)
+        totals.set(name, (total = { name, detail, count: 0, total: 0, own: 0, spans: [] }));
       total.count++;
       total.total += this.duration[span]!;
       total.own += this.own[span]!;
@@ -135,7 +142,8 @@ export class Profile {
     const inText = this.data.strings.map((text) => text.toLowerCase().includes(words));
     const hits = new Uint8Array(this.size);
     for (let span = 0; span < this.size; span++) {
-      if (inText[this.data.spans.name[span]!] || this.location(span).toLowerCase().includes(words)) hits[span] = 1;
+      if (inText[this.data.spans.name[span]!] || this.location(span).toLowerCase().includes(words))
+        hits[span] = 1;
     }
     return hits;
   }

@@ -3,8 +3,20 @@ import type { Drawing } from "./drawing";
 import { SVG, svg } from "./dom";
 
 const PROPERTIES = [
-  "fill", "fill-opacity", "stroke", "stroke-width", "stroke-dasharray", "stroke-opacity", "stroke-linecap",
-  "opacity", "font-family", "font-size", "font-style", "font-weight", "text-anchor", "letter-spacing",
+  "fill",
+  "fill-opacity",
+  "stroke",
+  "stroke-width",
+  "stroke-dasharray",
+  "stroke-opacity",
+  "stroke-linecap",
+  "opacity",
+  "font-family",
+  "font-size",
+  "font-style",
+  "font-weight",
+  "text-anchor",
+  "letter-spacing",
 ] as const;
 const MARGIN = 24;
 
@@ -14,7 +26,9 @@ export function svgText(drawing: Drawing, world: SVGGElement, title: string): st
   const copy = world.cloneNode(true) as SVGGElement;
   inlineStyles(world, copy);
   copy.removeAttribute("transform");
-  for (const unwanted of copy.querySelectorAll(".hit, .ring, [data-control], .progress, .progress-back")) {
+  for (const unwanted of copy.querySelectorAll(
+    ".hit, .ring, [data-control], .progress, .progress-back",
+  )) {
     unwanted.remove();
   }
   for (const element of copy.querySelectorAll("*")) {
@@ -45,7 +59,8 @@ function inlineStyles(from: Element, to: Element): void {
     if (value) to.setAttribute(property, value);
   }
   to.removeAttribute("style");
-  for (let at = 0; at < from.children.length; at++) inlineStyles(from.children[at]!, to.children[at]!);
+  for (let at = 0; at < from.children.length; at++)
+    inlineStyles(from.children[at]!, to.children[at]!);
 }
 
 export function saveSvg(drawing: Drawing, world: SVGGElement, title: string): void {

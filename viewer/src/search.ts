@@ -64,7 +64,9 @@ export class Search {
     const { graph } = this.state;
     const words = this.input.value.trim();
     this.counter.textContent = words
-      ? this.hits.length ? `${this.at >= 0 ? `${formatCount(this.at + 1)} / ` : ""}${formatCount(this.hits.length)}` : "none"
+      ? this.hits.length
+        ? `${this.at >= 0 ? `${formatCount(this.at + 1)} / ` : ""}${formatCount(this.hits.length)}`
+        : "none"
       : "";
     const start = Math.max(0, Math.min(this.at - 4, this.hits.length - LISTED));
     this.results.replaceChildren(
@@ -73,7 +75,12 @@ export class Search {
         const operator = graph.variable(node) ? graph.operator(node) || "variable" : "";
         const row = html(
           "button",
-          { type: "button", role: "option", tabindex: "-1", "aria-selected": String(start + index === this.at) },
+          {
+            type: "button",
+            role: "option",
+            tabindex: "-1",
+            "aria-selected": String(start + index === this.at),
+          },
           html("span", { class: "name" }, graph.title(node)),
           html("span", { class: "facts" }, [operator, graph.shape(node)].filter(Boolean).join(" ")),
           html("span", { class: "place" }, place),
@@ -100,8 +107,12 @@ export function find(graph: Graph, query: string): number[] {
   const lower = strings.map((text) => text.toLowerCase());
   let hits: Uint8Array | null = null;
   for (const word of words) {
-    const inText = lower.map((text) => text.includes(word) || text.includes(word.replaceAll("x", "×")));
-    const inModule = modules.map((module) => (inText[module.path] ?? false) || (inText[module.type] ?? false));
+    const inText = lower.map(
+      (text) => text.includes(word) || text.includes(word.replaceAll("x", "×")),
+    );
+    const inModule = modules.map(
+      (module) => (inText[module.path] ?? false) || (inText[module.type] ?? false),
+    );
     const inSource = (file: number, line: number): boolean =>
       (sources[String(file)]?.[String(line)] ?? "").toLowerCase().includes(word);
     const lines = new Map<string, boolean>();
@@ -111,8 +122,12 @@ export function find(graph: Graph, query: string): number[] {
       const file = nodes.file[node]!;
       const line = nodes.line[node]!;
       let yes =
-        inText[nodes.op[node]!] || inText[nodes.variable[node]!] || inText[nodes.name[node]!] ||
-        inText[nodes.shape[node]!] || inText[nodes.symbol[node]!] || inText[nodes.dtype[node]!] ||
+        inText[nodes.op[node]!] ||
+        inText[nodes.variable[node]!] ||
+        inText[nodes.name[node]!] ||
+        inText[nodes.shape[node]!] ||
+        inText[nodes.symbol[node]!] ||
+        inText[nodes.dtype[node]!] ||
         inModule[nodes.module[node]!];
       if (!yes && line > 0) {
         const key = `${file}:${line}`;

@@ -66,7 +66,8 @@ export class State {
     const named = (["module", "line", "structure"] as const).filter(
       (name) => folds[name] && folds[name].groups.length > 0,
     );
-    const all: FoldChoice[] = this.graph.size <= UNFOLDED || !named.length ? [...named, "none"] : named;
+    const all: FoldChoice[] =
+      this.graph.size <= UNFOLDED || !named.length ? [...named, "none"] : named;
     if (this.graph.size <= FIGURE) return ["none", ...named];
     return all;
   }
@@ -118,7 +119,8 @@ export class State {
         return found;
       };
       const items = new Int32Array(graph.size);
-      for (let node = 0; node < graph.size; node++) items[node] = hiding(fold.groupOf[node]!) ?? node;
+      for (let node = 0; node < graph.size; node++)
+        items[node] = hiding(fold.groupOf[node]!) ?? node;
       this.shown = { level: this.level, items };
     }
     return this.shown.items;
@@ -190,7 +192,9 @@ export class State {
   private rebuild(): void {
     this.level = buildLevel(this.fold, -1, this.unfolded);
     const keep = new Set(
-      this.anchor === null ? [] : this.fold.ancestors(this.anchor).map((g) => this.fold.groupItem(g)),
+      this.anchor === null
+        ? []
+        : this.fold.ancestors(this.anchor).map((g) => this.fold.groupItem(g)),
     );
     if (this.anchor !== null) keep.add(this.anchor);
     for (const item of [...this.unfolded]) {
@@ -204,7 +208,8 @@ export class State {
 
   setFold(name: FoldChoice): void {
     if (name === this.foldName) return;
-    const node = this.selection !== null && !this.fold.isGroup(this.selection) ? this.selection : null;
+    const node =
+      this.selection !== null && !this.fold.isGroup(this.selection) ? this.selection : null;
     this.foldName = name;
     this.fold = this.foldFor(name);
     this.resetScene();

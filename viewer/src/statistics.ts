@@ -41,7 +41,9 @@ export class Statistics {
     }
     const tiles = html("div", { class: "tiles" });
     const tile = (value: string, name: string): void => {
-      tiles.append(html("div", { class: "tile" }, html("strong", {}, value), html("span", {}, name)));
+      tiles.append(
+        html("div", { class: "tile" }, html("strong", {}, value), html("span", {}, name)),
+      );
     };
     tile(formatCount(graph.size), "nodes");
     tile(formatCount(graph.edgeCount), "edges");
@@ -52,9 +54,21 @@ export class Statistics {
     this.panel.replaceChildren(
       html("header", {}, html("h2", {}, "Statistics")),
       tiles,
-      this.table("By operator", this.rows((node) => graph.operator(node) || (graph.kind[node] === LEAF ? "variables" : "saved inputs"))),
-      this.table("By module", this.rows((node) => graph.modulePath(node) || graph.moduleType(node) || "(no module)")),
-      this.table("By source line", this.rows((node) => graph.location(node) || "(unknown)")),
+      this.table(
+        "By operator",
+        this.rows(
+          (node) =>
+            graph.operator(node) || (graph.kind[node] === LEAF ? "variables" : "saved inputs"),
+        ),
+      ),
+      this.table(
+        "By module",
+        this.rows((node) => graph.modulePath(node) || graph.moduleType(node) || "(no module)"),
+      ),
+      this.table(
+        "By source line",
+        this.rows((node) => graph.location(node) || "(unknown)"),
+      ),
     );
   }
 
@@ -78,15 +92,32 @@ export class Statistics {
     const add = (from: number, to: number): void => {
       for (const row of rows.slice(from, to)) {
         const count = `${formatCount(row.nodes.length)}×`;
-        const line = bar(row.name, saved ? `${formatBytes(row.bytes)}   ${count}` : count, (saved ? row.bytes : row.nodes.length) / most);
-        const pressable = html("button", { type: "button", class: "row", "aria-pressed": "false", title: `${row.name}: light up its ${row.nodes.length} nodes` }, line);
+        const line = bar(
+          row.name,
+          saved ? `${formatBytes(row.bytes)}   ${count}` : count,
+          (saved ? row.bytes : row.nodes.length) / most,
+        );
+        const pressable = html(
+          "button",
+          {
+            type: "button",
+            class: "row",
+            "aria-pressed": "false",
+            title: `${row.name}: light up its ${row.nodes.length} nodes`,
+          },
+          line,
+        );
         pressable.addEventListener("click", () => this.press(pressable, row));
         body.append(pressable);
       }
     };
     add(0, ROWS);
     if (rows.length > ROWS) {
-      const more = html("button", { type: "button", class: "more" }, `${formatCount(rows.length - ROWS)} more`);
+      const more = html(
+        "button",
+        { type: "button", class: "more" },
+        `${formatCount(rows.length - ROWS)} more`,
+      );
       more.addEventListener("click", () => {
         more.remove();
         add(ROWS, Math.min(rows.length, 500));

@@ -1,8 +1,10 @@
 // Widths of text, without touching the layout of the page.
 
 export const FONTS = {
-  label: '600 13px "Inter", "Segoe UI", system-ui, -apple-system, "Helvetica Neue", Arial, sans-serif',
-  small: '400 11px "Inter", "Segoe UI", system-ui, -apple-system, "Helvetica Neue", Arial, sans-serif',
+  label:
+    '600 13px "Inter", "Segoe UI", system-ui, -apple-system, "Helvetica Neue", Arial, sans-serif',
+  small:
+    '400 11px "Inter", "Segoe UI", system-ui, -apple-system, "Helvetica Neue", Arial, sans-serif',
   math: 'italic 400 16px "STIX Two Text", "Latin Modern Roman", Cambria, Georgia, "Liberation Serif", serif',
   mono: '400 11px ui-monospace, "SF Mono", "Cascadia Mono", Menlo, "DejaVu Sans Mono", monospace',
 } as const;
@@ -25,22 +27,22 @@ export function textWidth(text: string, font: Font): number {
   return width;
 }
 
-/** The text, cut in its middle where it is too long: paths say most at both ends. */
-export function fitText(text: string, font: Font, room: number): string {
+/** The text, cut where it is too long: in its middle, as paths say most at both ends, or at its end. */
+export function fitText(text: string, font: Font, room: number, head = 0.6): string {
   if (textWidth(text, font) <= room) return text;
   let low = 1;
   let high = text.length;
   while (low < high) {
     const middle = (low + high + 1) >> 1;
-    if (textWidth(cut(text, middle), font) <= room) low = middle;
+    if (textWidth(cut(text, middle, head), font) <= room) low = middle;
     else high = middle - 1;
   }
-  return cut(text, low);
+  return cut(text, low, head);
 }
 
-function cut(text: string, length: number): string {
+function cut(text: string, length: number, part: number): string {
   const characters = [...text];
-  const head = Math.ceil(length * 0.6);
+  const head = Math.ceil(length * part);
   const tail = Math.max(0, length - head);
   return `${characters.slice(0, head).join("")}…${tail ? characters.slice(-tail).join("") : ""}`;
 }

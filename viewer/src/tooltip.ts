@@ -26,10 +26,20 @@ export class Tooltip {
       const value = this.state.valueOf(item);
       const gradient = this.state.hasArrived(item) ? this.state.gradientOf(item) : null;
       const one = (summary: typeof value): string =>
-        summary ? (summary.count === 1 ? formatNumber(summary.values?.[0] ?? summary.mean) : `${formatNumber(summary.min, 3)} … ${formatNumber(summary.max, 3)}`) : "";
+        summary
+          ? summary.count === 1
+            ? formatNumber(summary.values?.[0] ?? summary.mean)
+            : `${formatNumber(summary.min, 3)} … ${formatNumber(summary.max, 3)}`
+          : "";
       return [
         graph.title(item),
-        [graph.kind[item] === LEAF ? "variable" : graph.operator(item), graph.shape(item), graph.dtype(item)].filter(Boolean).join(" · "),
+        [
+          graph.kind[item] === LEAF ? "variable" : graph.operator(item),
+          graph.shape(item),
+          graph.dtype(item),
+        ]
+          .filter(Boolean)
+          .join(" · "),
         value ? `value ${one(value)}` : "",
         gradient ? `gradient ${one(gradient)}` : "",
         bytes ? `saves ${formatBytes(bytes)}` : "",
@@ -42,12 +52,22 @@ export class Tooltip {
     this.later(event, () => {
       const { graph } = this.state;
       const first = edge.raw[0]!;
-      const ends = (raw: number): string => `${graph.title(graph.source[raw]!)} → ${graph.title(graph.target[raw]!)}`;
+      const ends = (raw: number): string =>
+        `${graph.title(graph.source[raw]!)} → ${graph.title(graph.target[raw]!)}`;
       if (edge.raw.length > 1) {
-        return [plural(edge.raw.length, "edge"), ends(first), edge.raw.length > 2 ? "…" : "", edge.raw.length > 1 ? ends(edge.raw[edge.raw.length - 1]!) : ""];
+        return [
+          plural(edge.raw.length, "edge"),
+          ends(first),
+          edge.raw.length > 2 ? "…" : "",
+          edge.raw.length > 1 ? ends(edge.raw[edge.raw.length - 1]!) : "",
+        ];
       }
       const local = graph.local(first);
-      return [ends(first), graph.shape(graph.source[first]!), local === null ? "" : `local gradient ${formatNumber(local)}`];
+      return [
+        ends(first),
+        graph.shape(graph.source[first]!),
+        local === null ? "" : `local gradient ${formatNumber(local)}`,
+      ];
     });
   }
 
@@ -68,7 +88,8 @@ export class Tooltip {
       this.element.hidden = false;
       const { offsetWidth, offsetHeight } = this.element;
       const x = Math.min(clientX + 14, innerWidth - offsetWidth - 8);
-      const y = clientY + 18 + offsetHeight > innerHeight ? clientY - offsetHeight - 10 : clientY + 18;
+      const y =
+        clientY + 18 + offsetHeight > innerHeight ? clientY - offsetHeight - 10 : clientY + 18;
       this.element.style.transform = `translate(${Math.max(8, x)}px, ${Math.max(8, y)}px)`;
     }, DELAY);
   }

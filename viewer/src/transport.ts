@@ -33,9 +33,17 @@ export class Transport {
 
   private build(): void {
     const { state } = this;
-    this.playButton = button("Play the backward pass (space)", icon("play"), () => this.toggle(), { class: "primary", id: "play" });
+    this.playButton = button("Play the backward pass (space)", icon("play"), () => this.toggle(), {
+      class: "primary",
+      id: "play",
+    });
     this.slider = html("input", {
-      type: "range", id: "backward-slider", min: 0, max: this.total, value: this.total, step: 1,
+      type: "range",
+      id: "backward-slider",
+      min: 0,
+      max: this.total,
+      value: this.total,
+      step: 1,
       "aria-label": "Position in the backward pass",
     });
     this.slider.addEventListener("input", () => {
@@ -44,21 +52,37 @@ export class Transport {
     });
     this.counter = html("span", { class: "counter", id: "backward-counter" });
     this.now = html("span", { class: "now", id: "backward-now" });
-    const controls = html("div", { class: "backward-controls", role: "group", "aria-label": "Backward pass" },
-      button("Back to the start of the backward pass", icon("start"), () => { this.pause(); this.go(0); }, { id: "backward-start" }),
+    const controls = html(
+      "div",
+      { class: "backward-controls", role: "group", "aria-label": "Backward pass" },
+      button(
+        "Back to the start of the backward pass",
+        icon("start"),
+        () => {
+          this.pause();
+          this.go(0);
+        },
+        { id: "backward-start" },
+      ),
       button("One step back (,)", icon("back"), () => this.step(-1), { id: "step-back" }),
       this.playButton,
       button("One step (.)", icon("step"), () => this.step(1), { id: "step" }),
       this.slider,
       this.counter,
       this.now,
-      button("Leave the animation: show all gradients", icon("close"), () => this.leave(), { id: "backward-leave", class: "quiet" }),
+      button("Leave the animation: show all gradients", icon("close"), () => this.leave(), {
+        id: "backward-leave",
+        class: "quiet",
+      }),
     );
     this.bar.replaceChildren(html("span", { class: "bar-title" }, "Backward"), controls);
     if (!this.total) {
-      controls.replaceChildren(html("span", { class: "hint" }, "The order of the backward pass was not recorded."));
+      controls.replaceChildren(
+        html("span", { class: "hint" }, "The order of the backward pass was not recorded."),
+      );
     }
-    if (state.payload.steps.length > 1) this.bar.append(html("div", { id: "training", class: "training" }));
+    if (state.payload.steps.length > 1)
+      this.bar.append(html("div", { id: "training", class: "training" }));
     this.steps();
     this.show();
   }
@@ -135,7 +159,11 @@ export class Transport {
     this.counter.textContent = `${formatCount(at)} / ${formatCount(this.total)}`;
     const node = state.graph.byOrder[at - 1];
     this.now.textContent =
-      state.arrived === null ? "" : node === undefined ? "the gradient of the loss is 1" : `∂L/∂${state.graph.title(node)}`;
+      state.arrived === null
+        ? ""
+        : node === undefined
+          ? "the gradient of the loss is 1"
+          : `∂L/∂${state.graph.title(node)}`;
     this.playButton.replaceChildren(icon(this.playing ? "pause" : "play"));
     this.playButton.setAttribute("aria-pressed", String(this.playing));
     this.bar.classList.toggle("active", state.arrived !== null);
@@ -151,11 +179,21 @@ export class Transport {
     let slider = box.querySelector<HTMLInputElement>("input");
     if (!slider) {
       slider = html("input", {
-        type: "range", id: "training-slider", min: 0, max: steps.length - 1, value: step, step: 1,
+        type: "range",
+        id: "training-slider",
+        min: 0,
+        max: steps.length - 1,
+        value: step,
+        step: 1,
         "aria-label": "Training step",
       });
       slider.addEventListener("input", () => this.state.setStep(Number(slider!.value)));
-      box.append(html("span", { class: "bar-title" }, "Training"), slider, html("span", { class: "training-now" }), html("span", { class: "curve" }));
+      box.append(
+        html("span", { class: "bar-title" }, "Training"),
+        slider,
+        html("span", { class: "training-now" }),
+        html("span", { class: "curve" }),
+      );
     }
     slider.value = String(step);
     slider.style.setProperty("--part", `${(100 * step) / Math.max(1, steps.length - 1)}%`);
@@ -165,6 +203,11 @@ export class Transport {
       html("strong", {}, current.label),
       html("span", { class: "loss" }, ` loss ${formatNumber(current.loss)}`),
     );
-    box.querySelector(".curve")!.replaceChildren(sparkline(steps.map((one) => one.loss), step));
+    box.querySelector(".curve")!.replaceChildren(
+      sparkline(
+        steps.map((one) => one.loss),
+        step,
+      ),
+    );
   }
 }

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import groupby
 
 from chainrule.graph._boxes import PART, Boxes
 from chainrule.graph._facts import Facts
-from chainrule.graph._repeats import Interner, Loop, fold_loops
+from chainrule.graph._repeats import Interner, Loop, filled, fold_loops
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -225,6 +226,7 @@ class ByModule(Folder):
         # Of each module's box: what makes it equal to another, and its call.
         self.structure: dict[int, int] = {}
         self.call: dict[int, int] = {}
+        self._ways: dict[tuple[int, ...], list[Item] | None] = {}
 
     def fold(self) -> list[int]:
         """One pass over the operators with a stack of the calls that are open."""
@@ -296,21 +298,32 @@ class ByModule(Folder):
 
     def _fold_members(self, members: list[int]) -> list[int]:
         facts = self.facts
-        tokens = [
+        tokens = tuple(
             self.intern((facts.site[m], facts.what[m])) if m >= 0 else self.structure[m]
             for m in members
-        ]
-        items: list[Item] = list(members)
-        folded = fold_loops(
-            items, tokens, least=2, shortest=3, counts_matter=False, accept=self.accept
         )
-        return self.cut(self.straight(folded))
+        # Equal modules fold alike: the way is found once, with positions for members.
+        if tokens not in self._ways:
+            way: list[Item] | None = None
+            if len(set(tokens)) < len(tokens):
+                way = fold_loops(
+                    list(range(len(members))),
+                    tokens,
+                    least=2,
+                    shortest=3,
+                    counts_matter=False,
+                    accept=partial(self.accept, members),
+                )
+            self._ways[tokens] = way if way and len(way) < len(members) else None
+        found = self._ways[tokens]
+        return self.cut(members if found is None else self.straight(filled(found, members)))
 
     def accept(
-        self, items: list[Item], start: int, period: int, length: int
+        self, members: list[int], items: list[Item], start: int, period: int, length: int
     ) -> list[tuple[int, int, int]]:
         """Whole periods: of modules at least three, of operators alone at least two."""
-        modules = any(isinstance(item, int) and item < 0 for item in items[start : start + period])
+        body = items[start : start + period]
+        modules = any(isinstance(item, int) and members[item] < 0 for item in body)
         if length // period < 3 if modules else length < 4:
             return []
         return [(start, period, length // period)]

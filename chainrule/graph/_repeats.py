@@ -106,7 +106,7 @@ def _fold(
                 )
                 if len(inner) != period:
                     shape = _positions(inner, bodies[0])
-                    bodies = [_instance(shape, body) for body in bodies]
+                    bodies = [filled(shape, body) for body in bodies]
             folded.append(Loop(bodies))
             token = intern(("loop", count if counts_matter else 0, tuple(body_tokens)))
             new_tokens.append(token)
@@ -162,10 +162,10 @@ def _positions(folded: list[Item], flat: list[Item]) -> list[Item]:
     return replaced(folded)
 
 
-def _instance(shape: list[Item], flat: list[Item]) -> list[Item]:
-    """What `_positions` gave, filled with the items of another iteration."""
+def filled(shape: list[Item], flat: Sequence[Item]) -> list[Item]:
+    """Items and loops with positions in them, filled with what stands at these positions."""
     return [
-        Loop([_instance(body, flat) for body in item.iterations])
+        Loop([filled(body, flat) for body in item.iterations])
         if isinstance(item, Loop)
         else flat[item]
         for item in shape

@@ -56,6 +56,16 @@ class Function(_FunctionBase):  # its type is only known at run time
                 rule = cls.__dict__["vjp"]
             setattr(cls, "backward", rule)  # noqa: B010 (mypy sees a method in the name)
 
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Refused: a Function is applied by its class, with ``apply``."""
+        name = type(self).__name__
+        raise RuntimeError(
+            "Legacy autograd function with non-static forward method is deprecated. Please use "
+            "new-style autograd function with static forward method.\n"
+            f"  Write forward and backward as static methods with ctx as their first argument, and "
+            f"call {name}.apply(...)."
+        )
+
     @staticmethod
     def forward(*args: Any, **kwargs: Any) -> Any:
         """Compute the result; runs without recording.

@@ -71,12 +71,12 @@ void set_view(TensorImpl& view, const TensorImpl& of, ViewOrigin origin) {
 }
 
 void check_inplace(const TensorImpl& t, const char* operation) {
-    check(!may_overlap(t), ErrorKind::Runtime,
-          "unsupported operation: more than one element of the written-to tensor refers to a "
-          "single memory location. Please clone() the tensor before performing the operation. "
-          "(",
-          operation, " on a tensor of shape ", to_string(Dims(t.sizes(), t.ndim)), " and strides ",
-          to_string(Dims(t.strides(), t.ndim)), ")");
+    check(
+        !may_overlap(t), ErrorKind::Runtime,
+        "unsupported operation: more than one element of the written-to tensor refers to a "
+        "single memory location. Please clone() the tensor before performing the operation.",
+        note(operation, " would write into a tensor of shape ", to_string(Dims(t.sizes(), t.ndim)),
+             " and strides ", to_string(Dims(t.strides(), t.ndim)), ", as expand() makes them."));
     check(!(t.flags & kInference) || t_state.inference, ErrorKind::Runtime,
           "Inplace update to inference tensor outside InferenceMode is not allowed.",
           note(operation,

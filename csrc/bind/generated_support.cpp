@@ -3,6 +3,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/message.h"
 #include "tensor/convert.h"
 
 namespace chainrule::bind {
@@ -63,17 +64,17 @@ void check_mask(const char* operation, const Operand& mask) {
     if (std::string_view(operation) == "where") {
         fail(ErrorKind::Runtime,
              "where expected condition to be a boolean tensor, but got a tensor with dtype ",
-             dtype_title(dtype), "; compare first, for example condition != 0");
+             dtype_title(dtype), note("Compare first, for example condition != 0."));
     }
     fail(ErrorKind::Runtime, operation, "_ only supports boolean masks, but got mask with dtype ",
-         dtype_name(dtype), "; compare first, for example mask != 0");
+         dtype_name(dtype), note("Compare first, for example mask != 0."));
 }
 
 void check_fill_value(const Operand& value) {
     check(!value.tensor || value.tensor->ndim == 0, ErrorKind::Runtime,
           "masked_fill_ only supports a 0-dimensional value tensor, but got tensor with ",
-          value.tensor ? value.tensor->ndim : 0,
-          " dimension(s). Use torch.where(mask, value, x) for a value per element");
+          value.tensor ? value.tensor->ndim : 0, " dimension(s).",
+          note("Use torch.where(mask, value, x) for a value per element."));
 }
 
 namespace {

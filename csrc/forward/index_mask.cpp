@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "base/interpreter_lock.h"
+#include "base/message.h"
 #include "forward.h"
 #include "forward/index.h"
 #include "forward/view.h"
@@ -115,7 +116,8 @@ Tensor flat_indices(const Tensor& indices) {
     check(indices.dtype() == DType::Int64, ErrorKind::Runtime,
           "Expected tensor for argument #1 'indices' to have one of the following scalar types: "
           "Long, Int; but got ",
-          legacy_type_name(indices.dtype()), " instead (while checking arguments for embedding)");
+          legacy_type_name(indices.dtype()), " instead (while checking arguments for embedding)",
+          note("Convert them with .long()."));
     Tensor dense = make_contiguous(indices);
     return shifted_view(*dense, {dense.numel()}, {1}, 0);
 }

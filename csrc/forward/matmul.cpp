@@ -128,8 +128,8 @@ const char* c_name(DType dtype) {  // as C++ compilers name it, which torch's me
 
 void check_numeric(const Tensor& t, const char* kernel) {
     check(t.dtype() != DType::Bool && is_enabled(t.dtype()), ErrorKind::NotImplemented, "\"",
-          kernel, "\" not implemented for '", dtype_title(t.dtype()),
-          "'. Convert the tensors first, for example with .float()");
+          kernel, "\" not implemented for '", dtype_title(t.dtype()), "'",
+          note("Convert the tensors first, for example with .float()."));
 }
 
 constexpr const char* kConvert = "\n  Convert one of them, for example with .to(other.dtype).";
@@ -280,7 +280,7 @@ Tensor addmv(const Tensor& self, const Tensor& mat, const Tensor& vec, const Sca
 
 Tensor dot(const Tensor& self, const Tensor& tensor) {
     check(self.dim() == 1 && tensor.dim() == 1, ErrorKind::Runtime, "1D tensors expected, but got ",
-          self.dim(), "D and ", tensor.dim(), "D tensors. Flatten them, or use matmul");
+          self.dim(), "D and ", tensor.dim(), "D tensors", note("Flatten them, or use matmul."));
     check(self.dtype() == tensor.dtype(), ErrorKind::Runtime,
           "dot : expected both vectors to have same dtype, but found ", dtype_title(self.dtype()),
           " and ", dtype_title(tensor.dtype()), kConvert);
@@ -389,10 +389,10 @@ std::string note_batches(const Tensor& a, const Tensor& b) {
 }
 
 Dims check_bmm(const Tensor& a, const Tensor& b) {
-    check(a.dim() == 3, ErrorKind::Runtime, "batch1 must be a 3D tensor, got ", a.dim(),
-          "D; matmul takes any number of dimensions");
-    check(b.dim() == 3, ErrorKind::Runtime, "batch2 must be a 3D tensor, got ", b.dim(),
-          "D; matmul takes any number of dimensions");
+    check(a.dim() == 3, ErrorKind::Runtime, "batch1 must be a 3D tensor", note_shape("batch1", *a),
+          note("torch.matmul, or @, takes tensors of any number of dimensions."));
+    check(b.dim() == 3, ErrorKind::Runtime, "batch2 must be a 3D tensor", note_shape("batch2", *b),
+          note("torch.matmul, or @, takes tensors of any number of dimensions."));
     const int64_t *x = a->sizes(), *y = b->sizes();
     check(x[0] == y[0] && x[2] == y[1], ErrorKind::Runtime,
           "Expected size for first two dimensions of batch2 tensor to be: [", x[0], ", ", x[2],

@@ -81,8 +81,8 @@ Tensor loss(LossKind kind, const char* name, const Tensor& self, const Tensor& t
     const DType dtype =
         self.dtype() == target.dtype() ? self.dtype() : promote(self.dtype(), target.dtype());
     check(is_floating(dtype) && is_enabled(dtype), ErrorKind::NotImplemented, "\"", name,
-          "\" not implemented for '", dtype_title(dtype),
-          "'. Convert input and target first, for example with .float()");
+          "\" not implemented for '", dtype_title(dtype), "'",
+          note("Convert input and target first, for example with .float()."));
     const bool same = self->same_shape(*target);
     const Dims shape = same ? self.shape() : broadcast_shapes(self.shape(), target.shape());
     Tensor x = prepared(self, shape, dtype), t = prepared(target, shape, dtype);
@@ -91,9 +91,9 @@ Tensor loss(LossKind kind, const char* name, const Tensor& self, const Tensor& t
         const bool fine = dtype == DType::Float32
                               ? loops.probabilities_f32(x.data<float>(), x.numel())
                               : loops.probabilities_f64(x.data<double>(), x.numel());
-        check(fine, ErrorKind::Runtime,
-              "all elements of input should be between 0 and 1. Apply "
-              "sigmoid first, or use binary_cross_entropy_with_logits");
+        check(fine, ErrorKind::Runtime, "all elements of input should be between 0 and 1",
+              note_shape("input", *self),
+              note("Apply sigmoid first, or use binary_cross_entropy_with_logits."));
     }
     Tensor out = Tensor::empty(reduction == Reduction::None ? shape : Dims{}, dtype);
     const auto index = static_cast<size_t>(kind);
@@ -168,7 +168,12 @@ Classes check_classes(const Dims& shape, const Tensor& target, const Tensor& wei
     const int64_t classes = shape[n == 1 ? 0 : 1];
     if (n == 2) {
         check(target.dim() == 1, ErrorKind::Runtime,
-              "0D or 1D target tensor expected, multi-target not supported");
+              "0D or 1D target tensor expected, multi-target not supported",
+              note("input: shape ", to_string(shape)), note_shape("target", *target),
+              target.dim() == 2 && target->sizes()[1] == 1
+                  ? note("Did you mean target.squeeze(1)?")
+                  : note("Give one class number for each example, or probabilities of the "
+                         "input's shape and dtype."));
     }
     int64_t inner = 1;
     if (n > 2) {
@@ -183,8 +188,8 @@ Classes check_classes(const Dims& shape, const Tensor& target, const Tensor& wei
               "weight tensor should be defined either for all ", classes,
               " classes or no classes but got weight tensor of shape: ", to_string(weight.shape()));
         check(weight.dtype() == dtype, ErrorKind::Runtime, "expected scalar type ",
-              dtype_title(dtype), " but found ", dtype_title(weight.dtype()),
-              " for the weight. Convert it, for example with .to(input.dtype)");
+              dtype_title(dtype), " but found ", dtype_title(weight.dtype()), " for the weight",
+              note("Convert it, for example with .to(input.dtype)."));
     }
     return {n == 1 ? 1 : shape[0], classes, inner};
 }

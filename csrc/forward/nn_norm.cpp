@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/interpreter_lock.h"
+#include "base/message.h"
 #include "base/parallel.h"
 #include "forward.h"
 #include "kernels/cpu/norm.h"
@@ -16,14 +17,14 @@ namespace {
 
 void check_floating(const Tensor& t, const char* name) {
     check(is_floating(t.dtype()) && is_enabled(t.dtype()), ErrorKind::NotImplemented, "\"", name,
-          "\" not implemented for '", dtype_title(t.dtype()),
-          "'. Convert the input first, for example with .float()");
+          "\" not implemented for '", dtype_title(t.dtype()), "'",
+          note("Convert the input first, for example with .float()."));
 }
 
 void check_same_dtype(const Tensor& input, const Tensor& t, const char* what) {
     check(!t || t.dtype() == input.dtype(), ErrorKind::Runtime, "expected scalar type ",
           dtype_title(input.dtype()), " but found ", t ? dtype_title(t.dtype()) : "", " for the ",
-          what, ". Convert it, for example with .to(input.dtype)");
+          what, note("Convert it, for example with .to(input.dtype)."));
 }
 
 Tensor dense(const Tensor& t) { return t ? make_contiguous(t) : t; }

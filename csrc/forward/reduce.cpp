@@ -1,5 +1,6 @@
 #include "kernels/cpu/reduce.h"
 
+#include "base/message.h"
 #include "forward.h"
 #include "forward/reduce_dims.h"
 #include "tensor/convert.h"
@@ -86,7 +87,7 @@ Tensor mean(const Tensor& self, const std::optional<Dims>& dim, bool keepdim,
     check(is_floating(type), ErrorKind::Runtime, "mean(): could not infer output dtype. ",
           dtype ? "Optional" : "Input",
           " dtype must be either a floating point or complex dtype. Got: ", dtype_title(type),
-          dtype ? "" : ". Convert the tensor with .float(), or pass dtype=torch.float32");
+          dtype ? "" : note("Convert the tensor with .float(), or pass dtype=torch.float32."));
     return fold(FoldOp::Mean, with_dtype(self, type), FoldedDims::of(dim, self.dim()), keepdim,
                 type);
 }

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "base/message.h"
 #include "ops.h"
 
 // Products made of other operators, and the gradients of products to a transposed factor.
@@ -23,8 +24,8 @@ Tensor matmul(const Tensor& self, const Tensor& other) {
     const int64_t n = self.dim(), n2 = other.dim();
     if (n == 2 && n2 == 2) return ops::mm(self, other);
     check(n && n2, ErrorKind::Runtime,
-          "both arguments to matmul need to be at least 1D, but they are ", n, "D and ", n2,
-          "D. Multiply by a number with *");
+          "both arguments to matmul need to be at least 1D, but they are ", n, "D and ", n2, "D",
+          note("Multiply by a number with *."));
     if (n == 1 && n2 == 1) return ops::dot(self, other);
     if (n == 2 && n2 == 1) return ops::mv(self, other);
     if (n2 == 1) {

@@ -1,5 +1,7 @@
+#include "base/message.h"
 #include "base/shape_hints.h"
 #include "ops.h"
+#include "tensor/convert.h"
 #include "tensor/origin.h"
 
 // Softmax and losses made of other operators, and their derivative rules.
@@ -138,9 +140,12 @@ Tensor cross_entropy(const Tensor& self, const Tensor& target, const Tensor& wei
     check(self.dim() >= 1, ErrorKind::Value, "Expected 1 or more dimensions (got 0)");
     const int64_t dim = class_dim(self);
     if (self->same_shape(*target)) {
-        check(is_floating(target.dtype()), ErrorKind::Runtime,
-              "Expected floating point type for target with class probabilities, got ",
-              dtype_name(target.dtype()), ". For class indices leave out the class dimension");
+        check(
+            is_floating(target.dtype()), ErrorKind::Runtime,
+            "Expected floating point type for target with class probabilities, got ",
+            dtype_title(target.dtype()), note_shape("target", *target),
+            note("A target of the input's shape holds a probability for each class; class numbers "
+                 "come without the class dimension."));
         check(ignore_index < 0, ErrorKind::Runtime,
               "ignore_index is not supported for floating point target");
         return probability_loss(ops::_log_softmax(self, dim), target, weight, reduction,

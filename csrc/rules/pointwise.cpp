@@ -62,8 +62,8 @@ void store_number(const Scalar& s, DType dtype, NumberMemory* to) {
              "invert a mask, use the `~` or `logical_not()` operator instead.");
     }
     const char* name = op.name[0] == '_' ? op.name + 1 : op.name;
-    fail(ErrorKind::NotImplemented, "\"", name, "\" not implemented for '", dtype_title(dtype),
-         "'. Convert the tensor first, for example with .float() or .long()");
+    fail(ErrorKind::NotImplemented, "\"", name, "\" not implemented for '", dtype_title(dtype), "'",
+         note("Convert the tensor first, for example with .float() or .long()."));
 }
 
 void refuse_bool_subtraction(const PointwiseOp& op, const Operand* operands) {

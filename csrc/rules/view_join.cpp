@@ -32,7 +32,7 @@ Tensor cat(const TensorList& tensors, int64_t dim) {
     bool skips = false;
     for (size_t i = 0; i < tensors.size(); ++i) {
         check(tensors[i].dim() > 0, ErrorKind::Runtime, "zero-dimensional tensor (at position ", i,
-              ") cannot be concatenated; use stack()");
+              ") cannot be concatenated", note("Make one tensor of numbers with torch.stack."));
         if (nothing(tensors[i])) skips = true;
         else if (!model) model = &tensors[i];
     }
@@ -46,7 +46,9 @@ Tensor cat(const TensorList& tensors, int64_t dim) {
         dtype = promote(dtype, t.dtype());
         if (nothing(t) && model->dim() != 1) continue;
         check(t.dim() == model->dim(), ErrorKind::Runtime,
-              "Tensors must have same number of dimensions: got ", model->dim(), " and ", t.dim());
+              "Tensors must have same number of dimensions: got ", model->dim(), " and ", t.dim(),
+              note_shape(concat("tensor ", model - tensors.data()).c_str(), **model),
+              note_shape(concat("tensor ", i).c_str(), *t));
         for (int64_t k = 0; k < t.dim(); ++k) {
             if (k != d && t->sizes()[k] != (*model)->sizes()[k]) {
                 refuse_sizes(tensors, static_cast<size_t>(model - tensors.data()), i, d, k);

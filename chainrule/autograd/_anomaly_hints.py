@@ -64,7 +64,8 @@ def _division(facts: Sequence[Values], result: Values) -> str | None:
         if not divisor.zeros:
             return None
         what = "0 / 0 is NaN" if result.nan else "A division by 0 is infinite"
-        zeros = "is 0" if divisor.count == 1 else f"has {divisor.zeros} zeros"
+        count = "a zero" if divisor.zeros == 1 else f"{divisor.zeros} zeros"
+        zeros = "is 0" if divisor.count == 1 else f"has {count}"
         return f"{what}: the divisor {zeros}. Add a small number to it: x / (d + 1e-8)."
     return "The divisor is 0." if result.bad == result.count else None
 

@@ -1,4 +1,4 @@
-"""What an anomaly's error says. The trap in the core calls `operator` and `node`, which raise."""
+"""What an anomaly's error says. The trap in the core calls `operator` and `node`, and raises."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .anomaly import INFINITE, NAN, AnomalyError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any, NoReturn
+    from typing import Any
 
     Site = tuple[Any, int, int] | None
     Scopes = list[tuple[int, Any, str, int]]
@@ -95,13 +95,13 @@ def _place_text(label: str, place: Location | None) -> list[str]:
     return text
 
 
-def _raise(
+def _error(
     describe: Callable[[], list[str]],
     short: str,
     operation: str,
     location: str | None,
     stage: str,
-) -> NoReturn:
+) -> AnomalyError:
     try:
         with chainrule.no_grad():
             lines = describe()
@@ -111,7 +111,7 @@ def _raise(
     error.operation = operation
     error.location = location
     error.stage = stage
-    raise error
+    return error
 
 
 def operator(
@@ -125,8 +125,8 @@ def operator(
     changes: int,
     site: Site,
     scopes: Scopes,
-) -> NoReturn:
-    """Raise the error for an operator's result.
+) -> AnomalyError:
+    """The error for an operator's result.
 
     Args:
         name: of the operator, as in the operator table.
@@ -139,12 +139,9 @@ def operator(
         changes: number of inputs changed in place.
         site: the line, as (code object, offset of the instruction, line).
         scopes: the calls of modules it ran in, outermost first.
-
-    Raises:
-        AnomalyError: always.
     """
     place = _place(site)
-    _raise(
+    return _error(
         lambda: _operator_text(
             name, row, inputs, outputs, index, kinds, given, changes, place, scopes
         ),
@@ -258,8 +255,8 @@ def node(
     infinite: Origin,
     nan: Origin,
     given: Origin,
-) -> NoReturn:
-    """Raise the error for a gradient.
+) -> AnomalyError:
+    """The error for a gradient.
 
     Args:
         node: the node of the graph that computed it.
@@ -272,11 +269,8 @@ def node(
         site: the line of the ``backward`` call.
         infinite, nan: the first operators of the forward pass that made such a number.
         given: the first one that got one from outside.
-
-    Raises:
-        AnomalyError: always.
     """
-    _raise(
+    return _error(
         lambda: _backward_text(
             node, arrived, left, index, kinds, cause, _place(site), (infinite, nan, given)
         ),

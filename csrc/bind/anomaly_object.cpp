@@ -80,11 +80,12 @@ PyRef tensors(const Tensor* list, size_t count) {
     return tuple;
 }
 
-// Calls a function of the report, which raises.
+// Raises the error that a function of the report makes; none of its frames stands in the traceback.
 [[noreturn]] void raise(const char* function, PyRef arguments) {
     PyRef report = checked(PyImport_ImportModule("chainrule.autograd._anomaly_report"));
     PyRef callable = checked(PyObject_GetAttrString(report.get(), function));
-    checked(PyObject_CallObject(callable.get(), arguments.get()));
+    PyRef error = checked(PyObject_CallObject(callable.get(), arguments.get()));
+    PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(error.get())), error.get());
     throw PythonErrorSet();
 }
 

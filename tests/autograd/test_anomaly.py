@@ -53,6 +53,14 @@ def test_the_error_names_the_operator_its_line_and_the_numbers():
     assert error.location.endswith(f"{HERE}:{line}")
 
 
+def test_the_traceback_ends_at_the_program():
+    error = caught(lambda: torch.zeros(1).log())
+    frame = error.__traceback__
+    while frame.tb_next:
+        frame = frame.tb_next
+    assert frame.tb_frame.f_code.co_filename == __file__
+
+
 def test_the_first_appearance_counts_not_what_follows():
     x = torch.tensor([1.0, -1.0])
 
@@ -73,7 +81,7 @@ def test_the_first_appearance_counts_not_what_follows():
         (lambda x: (x - 1).log(), "log", "logarithm of a negative number is NaN"),
         (lambda x: (x - 1).sqrt(), "sqrt", "square root of a negative number is NaN"),
         (lambda x: x.rsqrt(), "rsqrt", "rsqrt takes numbers above 0"),
-        (lambda x: 1 / x, "div", "division by 0 is infinite: the divisor has 1 zeros"),
+        (lambda x: 1 / x, "div", "division by 0 is infinite: the divisor has a zero"),
         (lambda x: x / x, "div", "0 / 0 is NaN"),
         (lambda x: x.reciprocal(), "reciprocal", "division by 0"),
         (lambda x: (x + 1) / 0, "div", "The divisor is 0"),

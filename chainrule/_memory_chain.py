@@ -38,8 +38,8 @@ _REGISTRIES = ("_modules", "_parameters", "_buffers")
 
 
 def format_shape(shape: tuple[int, ...]) -> str:
-    """``(3, 4)`` as "3×4", ``()`` as "()"."""
-    return "×".join(map(str, shape)) if shape else "()"
+    """``(3, 4)`` as "3×4", ``()`` as "0-d"."""
+    return "×".join(map(str, shape)) if shape else "0-d"
 
 
 @dataclass(frozen=True)
@@ -118,6 +118,11 @@ class Chain(tuple[Reference, ...]):
         if len(line) <= 80:
             return line
         return "\n".join(("  → " if i else "") + link.text for i, link in enumerate(self))
+
+    __repr__ = __str__
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(str(self))
 
     @property
     def variable(self) -> Variable | None:

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from ._memory_report import MemoryHint, format_bytes
-from ._memory_source import Line, statements
+from ._memory_source import Line, statement_at, statement_text, statements
 
 if TYPE_CHECKING:
     from ._memory_chain import Chain, Variable
@@ -20,9 +20,10 @@ _HISTORY = ("_", "__", "___", "Out", "_oh")  # of an interactive session
 
 
 def hints(report: MemoryReport) -> tuple[MemoryHint, ...]:
-    """The lines of loops that keep the graphs of earlier steps alive."""
+    """The lines of loops that keep the graphs of earlier steps alive; the surest first."""
     found = []
-    for is_list, backwards, line, link, count, size in report._snapshot.growths():
+    growths = sorted(report._snapshot.growths(), key=lambda growth: (not growth[1], -growth[5]))
+    for is_list, backwards, line, link, count, size in growths:
         chain = report._chain(link)
         make = _list_hint if is_list else _total_hint
         found.append(make(chain, Line(*line), count, size, backwards))
@@ -39,27 +40,23 @@ def _advice(expression: str, backwards: bool) -> str:
 
 
 def _total_hint(chain: Chain, line: Line, count: int, size: int, backwards: bool) -> MemoryHint:
+    statement = statement_at(line.file, line.line)
     source = line.text
-    name, added = _accumulation(source)
-    keeps = "keeps the graph of every step alive"
+    if statement is not None:
+        line = Line(line.file, statement.lineno, line.function)
+        source = statement_text(line.file, statement, _LONGEST)
+    name, added = _accumulation(statement)
+    keeps = f"{line}: {source} keeps the graph of every step alive {_amount(count, size)}"
     if added is None:
-        variable = chain.variable
-        held = f" ({variable.describe()})" if variable is not None else ""
-        advice = _advice(name or "the result", backwards)
-        text = (
-            f"{line}: {source} continues the graph of the step before{held} {_amount(count, size)}"
+        added = name or "the result"
+        keeps = (
+            f"{line}: {source} keeps one graph of {count:,} repetitions alive, {format_bytes(size)}"
         )
-        return MemoryHint(f"{text}: {advice}", line, size, count)
-    text = f"{line}: {source} {keeps} {_amount(count, size)}: {_advice(added, backwards)}"
-    return MemoryHint(text, line, size, count)
+    return MemoryHint(f"{keeps}: {_advice(added, backwards)}", line, size, count, line)
 
 
-def _accumulation(source: str) -> tuple[str | None, str | None]:
+def _accumulation(statement: ast.stmt | None) -> tuple[str | None, str | None]:
     """Of ``total += loss`` and ``total = total + loss``: the name and what is added to it."""
-    try:
-        (statement,) = ast.parse(source).body
-    except (SyntaxError, ValueError):
-        return None, None
     added: ast.expr | None = None
     name = None
     if isinstance(statement, ast.AugAssign) and isinstance(statement.op, ast.Add):
@@ -78,7 +75,7 @@ def _accumulation(source: str) -> tuple[str | None, str | None]:
 def _operand(expression: ast.expr) -> str:
     text = ast.unparse(expression)
     if len(text) > _LONGEST:
-        return "…"
+        return "the result"
     return text if isinstance(expression, ast.Name | ast.Call | ast.Attribute) else f"({text})"
 
 
@@ -88,13 +85,13 @@ def _list_hint(chain: Chain, line: Line, count: int, size: int, backwards: bool)
     if place is not None:
         where, source, item = place
         text = f"{where}: {source} keeps the graph of every step alive {_amount(count, size)}"
-        return MemoryHint(f"{text}: {_advice(item, backwards)}", where, size, count)
+        return MemoryHint(f"{text}: {_advice(item, backwards)}", where, size, count, line)
     holder = " → ".join(link.text for link in chain)
     text = (
         f"{holder} holds {count:,} results of {line} ({line.text}), each with its graph, "
         f"{format_bytes(size)}: {_advice('the result', backwards).replace('use ', 'put in ', 1)}"
     )
-    return MemoryHint(text, line, size, count)
+    return MemoryHint(text, line, size, count, line)
 
 
 def _insertion(chain: Chain, variable: Variable | None, made: Line) -> tuple[Line, str, str] | None:
@@ -176,9 +173,11 @@ def notes(report: MemoryReport) -> tuple[str, ...]:
             "%reset out, or end lines with a semicolon"
         )
     processes = sys.modules.get("multiprocessing.process")
-    workers = len(processes.active_children()) if processes is not None else 0
+    # active_children() would wait for those that have ended.
+    workers = len(getattr(processes, "_children", ()))
     if workers:
-        found.append(f"the memory of {workers} worker process(es) is not part of this report")
+        plural = "es" if workers > 1 else ""
+        found.append(f"the memory of {workers} worker process{plural} is not part of this report")
     return tuple(found)
 
 

@@ -138,16 +138,20 @@ class MemoryHint:
 
     Attributes:
         text: the advice.
-        location: the line to change, where one is known.
+        location: the line to change.
         bytes: what is at stake.
-        steps: how many steps of a loop were found; 0 where that is not the matter.
+        steps: how many steps of a loop were found.
+        recorded: the line that recorded the results in question.
     """
 
-    def __init__(self, text: str, location: Line | None, size: int, steps: int = 0) -> None:
+    def __init__(
+        self, text: str, location: Line, size: int, steps: int, recorded: Line
+    ) -> None:  # fmt: skip
         self.text = text
         self.location = location
         self.bytes = size
         self.steps = steps
+        self.recorded = recorded
 
     def __str__(self) -> str:
         return self.text
@@ -277,7 +281,8 @@ class MemoryReport:
             for shape, dtype, count in shapes[:2]
         ]
         if len(shapes) > 2:
-            told.append(f"{len(shapes) - 2} more shapes")
+            more = len(shapes) - 2
+            told.append(f"{more} more shape{'s' if more > 1 else ''}")
         if told:
             parts.append(", ".join(told))
         if group.views:

@@ -9,13 +9,21 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-__all__ = ["Line", "first_assignment", "short_file", "statements"]
+__all__ = [
+    "Line",
+    "first_assignment",
+    "short_file",
+    "statement_at",
+    "statement_text",
+    "statements",
+]
 
 
 def short_file(file: str) -> str:
     """A path as somebody would say it: relative to the current folder, else the name alone."""
     if file.startswith("<"):
-        return file
+        cell = file.removeprefix("<ipython-input-").split("-")[0]
+        return f"In [{cell}]" if cell.isdigit() else file
     folder = os.getcwd() + os.sep
     if file.startswith(folder):
         return file[len(folder) :]
@@ -94,6 +102,23 @@ def _function_at(file: str, first_line: int) -> ast.AST | None:
         elif isinstance(node, ast.Lambda) and node.lineno == first_line:
             return node
     return None
+
+
+def statement_at(file: str, line: int) -> ast.stmt | None:
+    """The innermost statement that covers a line."""
+    found: ast.stmt | None = None
+    for node in statements(file, None):
+        if isinstance(node, ast.stmt) and node.lineno <= line <= (node.end_lineno or 0):
+            found = node if found is None or node.lineno >= found.lineno else found
+    return found
+
+
+def statement_text(file: str, statement: ast.stmt, longest: int) -> str:
+    """A statement as it stands in its line; of one that takes several lines, the beginning."""
+    if statement.end_lineno == statement.lineno:
+        return linecache.getline(file, statement.lineno).strip()
+    text = ast.unparse(statement).splitlines()[0]
+    return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
 def _own_nodes(scope: ast.AST) -> list[Any]:

@@ -18,7 +18,7 @@ from ._memory_source import Line
 
 __all__ = ["GrowingLine", "WatchReport", "watch_memory"]
 
-_FEWEST = 3  # measurements that growth can be told from
+_FEWEST = 4  # measurements that growth can be told from
 _ALWAYS = 16  # first steps that are measured in any case
 _SHARE = 19  # after them, measuring takes at most a twentieth of the time
 _MOST = 256  # measurements that are kept
@@ -73,10 +73,10 @@ class WatchReport:
     memory: MemoryReport
 
     def __str__(self) -> str:
-        head = f"memory over {self.steps:,} steps ({self.mark}"
+        head = f"memory over {self.steps:,} {self.mark}"
         if self.measured < self.steps:
-            head += f"; measured after {self.measured:,} of them"
-        head += "): "
+            head += f" ({self.measured:,} measured)"
+        head += ": "
         if self.growing:
             rate = sum(line.bytes_per_step for line in self.growing)
             lines = [f"{head}{format_bytes(rate)} more with every step"]
@@ -154,7 +154,7 @@ class watch_memory:
         self._threads: set[int] = set()
         self._next = 0.0
         # What grows may be gone when the block ends, so hints are looked for on the way too.
-        self._look = 2 * _FEWEST
+        self._look = _FEWEST
         self._hints: tuple[MemoryHint, ...] = ()
         self._observer = observe(on_backward=self._backward_ran).start()
         self._handle = register_optimizer_step_post_hook(self._optimizer_stepped)
@@ -225,19 +225,25 @@ class watch_memory:
             _MARKS[self._mark],
             len(self._samples),
             tuple(growing[: self._top]),
-            (memory.hints or self._hints) if growing else (),
+            _hints_of(growing, memory.hints) or _hints_of(growing, self._hints),
             tuple(notes),
             memory,
         )
 
 
+def _hints_of(growing: list[GrowingLine], hints: tuple[MemoryHint, ...]) -> tuple[MemoryHint, ...]:
+    """The hints that concern lines which grow."""
+    places = {(line.location.file, line.location.line) for line in growing if line.location}
+    lines = ((hint, (hint.recorded, hint.location)) for hint in hints)
+    return tuple(hint for hint, at in lines if any((x.file, x.line) in places for x in at))
+
+
 def _growing(samples: list[tuple[int, _Sizes]]) -> list[GrowingLine]:
     """The lines that held more after each measurement, or as much, and more in most."""
-    # What the first steps add, such as gradients and the state of an optimizer, is no growth.
-    warm = 2 if len(samples) >= 2 * _FEWEST else len(samples) > _FEWEST
-    samples = samples[int(warm) :]
     if len(samples) < _FEWEST:
         return []
+    # What the first steps add, such as gradients and the state of an optimizer, is no growth.
+    samples = samples[2 if len(samples) >= 2 * _FEWEST else 1 :]
     found = []
     steps = samples[-1][0] - samples[0][0]
     for key, (last, _) in samples[-1][1].items():

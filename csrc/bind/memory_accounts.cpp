@@ -107,6 +107,8 @@ uint32_t MemoryAccounts::line_of(const SourceLocation& where) {
     auto [place, fresh] = places_.emplace(Place{where.code, where.instruction}, kNone);
     if (!fresh) return place->second;
     auto* code = static_cast<PyCodeObject*>(where.code);
+    // Each statement of an interactive session is line 1 of a file of this name: no place at all.
+    if (PyUnicode_CompareWithASCIIString(code->co_filename, "<stdin>") == 0) return kNone;
     int number = PyCode_Addr2Line(code, where.instruction);
     Line line{strings.add(code->co_filename), strings.add(code->co_qualname), number};
     uint64_t key = static_cast<uint64_t>(line.file) << 32 | static_cast<uint32_t>(number);
@@ -276,13 +278,14 @@ Group& MemoryAccounts::group_of(uint32_t line, uint32_t vertex, uint32_t* positi
 void MemoryAccounts::make_groups() {
     for (MemoryAbout& m : memory) {
         Group& g = group_of(m.line, m.link, &m.group);
+        if (g.largest == kNone) g.largest = m.link;
         // A second claim on memory that counts elsewhere already counts as a view.
         if (m.owner != kNone && tensors[m.owner].view && !m.nbytes) continue;
         g.bytes[static_cast<int>(m.kind)] += m.nbytes;
         ++g.counts[static_cast<int>(m.kind)];
         if (m.changed) g.changed += m.nbytes;
         if (m.foreign) g.foreign += m.nbytes;
-        if (g.largest == kNone || m.nbytes > g.largest_bytes) {
+        if (m.nbytes > g.largest_bytes) {
             g.largest = m.link;
             g.largest_bytes = m.nbytes;
         }

@@ -217,10 +217,20 @@ def test_modules_are_paths():
 
 
 def test_a_model_is_named_rather_than_its_optimizer():
-    model = torch.nn.Linear(KILO, 2)
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    chain = torch.memory().why(model.weight)
-    assert variables(chain) == ["model"] and chain[1].text == "Linear.weight" and optimizer
+    def build():
+        model = torch.nn.Linear(KILO, 2)
+        for _ in range(4):
+            model = torch.nn.Sequential(model)
+        return torch.optim.Adam(model.parameters()), model
+
+    optimizer, model = build()
+    model(torch.ones(KILO)).sum().backward()
+    optimizer.step()
+    chain = torch.memory().why(model[0][0][0][0].weight)
+    assert variables(chain) == ["model"] and chain[1].text == "Sequential.0.0.0.0.weight"
+    chain = torch.memory().why(optimizer.state[model[0][0][0][0].weight]["exp_avg"])
+    assert variables(chain) == ["optimizer"]
+    assert chain[1].text == "Adam.state[<Parameter>]['exp_avg']"
 
 
 def test_saved_values_are_reached_through_the_graph():

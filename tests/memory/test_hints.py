@@ -1,4 +1,4 @@
-"""The hints of chainrule.memory(): growing loops are found in one call, sound ones are left alone."""
+"""The hints of chainrule.memory(): growing loops are found in one call, sound ones pass."""
 
 import collections
 

@@ -101,6 +101,14 @@ def test_totals_add_up():
     assert report.tensors >= 2 and keep
 
 
+def test_what_native_code_alone_holds_is_not_found():
+    before = torch.memory().unaccounted
+    capsule = torch.randn(KILO).__dlpack__()
+    report = torch.memory()
+    assert report.unaccounted - before == 4 * KILO
+    assert "not found" in str(report) and capsule
+
+
 # ---------------------------------------------------------------------- kinds
 
 
@@ -391,6 +399,14 @@ def test_a_storage_object_holds_memory():
     report = torch.memory()
     (group,) = [g for g in report.groups if g.variable and g.variable.name == "storage"]
     assert group.bytes == 4 * KILO and storage.nbytes() == 4 * KILO
+
+
+def test_worker_processes_are_not_counted():
+    loader = torch.utils.data.DataLoader(list(range(8)), num_workers=1)
+    batches = iter(loader)
+    next(batches)
+    assert any("1 worker process is not part" in note for note in torch.memory().notes)
+    list(batches)
 
 
 # ---------------------------------------------------------------------- cost when unused

@@ -11,14 +11,15 @@ _PARTS = 60  # into at most so many parts is cut what has no other structure
 class Opened:
     """A fold with some of its groups open.
 
-    Groups are opened outer before inner while there is room. Of a long repetition the first
-    time is opened and all others become one box: one says what the others are like.
+    Groups are opened outer before inner while there is room. Of a repetition that does not fit
+    the first time is opened and all others become one box: one says what the others are like.
 
     Args:
         group_of: the innermost group of each node, -1 for none.
         groups: the groups, parents first.
         room: how many boxes there should be at most.
         most: how many boxes there can be at most; a fold that leaves more is cut into parts.
+        repeat: whether repetitions of more than three times are opened where there is room.
 
     Attributes:
         group_of, groups: as given, with groups added where the picture needs others.
@@ -27,7 +28,12 @@ class Opened:
     """
 
     def __init__(
-        self, group_of: list[int], groups: list[dict[str, Any]], room: int, most: int
+        self,
+        group_of: list[int],
+        groups: list[dict[str, Any]],
+        room: int,
+        most: int,
+        repeat: bool,
     ) -> None:
         self.group_of = list(group_of)
         self.groups = [dict(group) for group in groups]
@@ -36,7 +42,7 @@ class Opened:
         self._rest_of: dict[int, int] = {}  # group -> the box that holds it with its equals
         self._open = [len(group_of) <= room] * len(self.groups)
         if len(group_of) > room:
-            self._open_groups(room)
+            self._open_groups(room, 3 if not repeat else room)
         self.drawn = [-1] * len(self.groups)
         for index, group in enumerate(self.groups):
             parent = group["parent"]
@@ -52,7 +58,7 @@ class Opened:
         self._open.append(False)
         return len(self.groups) - 1
 
-    def _open_groups(self, room: int) -> None:
+    def _open_groups(self, room: int, most_times: int) -> None:
         groups = self.groups
         members = [0] * len(groups)  # nodes and groups directly inside
         children: list[list[int]] = [[] for _ in groups]
@@ -81,7 +87,7 @@ class Opened:
         while heap:
             depth, repeated, count, group = heapq.heappop(heap)
             inside = children[group]
-            if shown - 1 + count > room or (repeated and groups[group]["repeats"] > 3):
+            if shown - 1 + count > room or (repeated and groups[group]["repeats"] > most_times):
                 if not repeated:
                     continue
                 first = self._first_time(group, children)

@@ -58,7 +58,7 @@ def show(
         color: colours in the text; None: where the stream is a terminal that has them, the
             package rich is installed and ``NO_COLOR`` is not set.
         direction: where the loss is, seen from the leaves, in SVG and dot: "down", "up" or
-            "right". None: "right" for a small graph of numbers, else "down".
+            "right". None: "right" for a small graph without modules, else "down".
 
     Returns:
         The picture: ``.text()``, ``.svg()``, ``.html()``, ``.dot()``, ``.json()``, ``.save(path)``.

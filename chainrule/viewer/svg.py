@@ -84,7 +84,7 @@ def render(view: View, direction: str | None = None, label: str = "") -> str:
 
     Args:
         direction: "down", "up" or "right": where the loss is, seen from the leaves. None: to the
-            right for a small graph of numbers, as in textbooks, else down.
+            right for a small graph without modules, as in textbooks, else down.
         label: what a screen reader says of the picture; by default its size and its root.
 
     Raises:
@@ -93,7 +93,9 @@ def render(view: View, direction: str | None = None, label: str = "") -> str:
     """
     numeric = any(link.local is not None for link in view.links)
     if direction is None:
-        direction = "right" if numeric and len(view.boxes) <= 30 else "down"
+        small = len(view.boxes) <= (30 if numeric else 16)
+        nested = view.frames or any(box.group >= 0 for box in view.boxes)
+        direction = "right" if small and not nested else "down"
     if direction not in ("down", "up", "right"):
         raise ValueError(f"direction must be 'down', 'up' or 'right', not {direction!r}")
     looks = [_look(view, index, direction) for index in range(len(view.boxes))]
@@ -110,7 +112,7 @@ def render(view: View, direction: str | None = None, label: str = "") -> str:
         # What follows in the order of computation is drawn in a straight line, if possible.
         follows = link.target == link.source + 1
         from_leaf = view.boxes[link.source].kind in ("leaf", "constant")
-        weight = 1 if from_leaf or numeric else 12 if follows else 2
+        weight = 1 if from_leaf or direction == "right" else 12 if follows else 2
         wires.append(Wire(link.source, link.target, width, 18, weight))
     titles = []
     for frame in view.frames:

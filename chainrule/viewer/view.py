@@ -96,7 +96,7 @@ class View:
         room = boxes if boxes is not None else USUAL_BOXES
         if not groups and boxes is None and reader.count <= most:
             room = most
-        opened = Opened(group_of, groups, min(room, most), most)
+        opened = Opened(group_of, groups, min(room, most), most, repeat=boxes is not None)
         if opened.parts:
             self.notes.append(f"Cut into {opened.parts} parts: the fold leaves too many boxes.")
         self.groups = opened.groups
@@ -288,7 +288,7 @@ class View:
             more = min(MOST_BOXES, max(2 * len(self.boxes), 2 * (boxes or USUAL_BOXES)))
             self.notes.append(
                 f"{counted(self.reader.count, 'node')} in {counted(len(self.boxes), 'box')}, "
-                f"folded by {how}; boxes={more} opens more."
+                f"folded by {how}; boxes={more} makes room for more."
             )
 
     def group_name(self, group: int) -> str:

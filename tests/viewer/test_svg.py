@@ -169,6 +169,12 @@ def test_a_network_of_152_layers_is_a_picture_of_a_dozen_boxes():
     assert any(line.startswith("1,370 nodes in") for line in found)
 
 
+def test_asked_for_more_boxes_a_repetition_is_opened_where_there_is_room():
+    found = texts(drawn(payloads.residual(152), boxes=300))
+    assert "the others" not in found
+    assert "layers.0: Residual" in found and "layers.151" in found
+
+
 def test_it_is_never_a_hairball():
     g = payloads.Builder()
     nodes = [g.node("leaf", variable=f"x{i}") for i in range(3)]

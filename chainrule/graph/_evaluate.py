@@ -26,7 +26,7 @@ _UNARY = frozenset((
 ))
 # Functions of two tensors (or a tensor and a number) and nothing else.
 _BINARY = frozenset((
-    "atan2", "bmm", "div", "dot", "floor_divide", "maximum", "minimum", "mm", "mul", "mv", "pow",
+    "atan2", "div", "dot", "floor_divide", "maximum", "minimum", "mm", "mul", "mv", "pow",
     "remainder", "rsub",
 ))
 # fmt: on
@@ -122,11 +122,25 @@ def _addmm(node: Node, operands: dict[int, Tensor]) -> Tensor:
     return chainrule.addmm(operands[0], operands[1], operands[2])
 
 
+def _bmm(node: Node, operands: dict[int, Tensor]) -> Tensor:
+    # Any number of leading dimensions; the flags say what is read transposed.
+    first, second = operands[0], operands[1]
+    if _saved(node, "transposed"):
+        first = first.transpose(-2, -1)
+    if _saved(node, "transposed2"):
+        second = second.transpose(-2, -1)
+    return first @ second
+
+
 def _total(node: Node, operands: dict[int, Tensor]) -> Tensor:
-    """A sum or mean over everything: which dimensions, no node says."""
+    """A sum or mean, over everything where the node has no dimensions to say."""
+    function = _function(node.operator)
+    dims = getattr(node.grad_fn, "_saved_dim", ())
+    if isinstance(dims, tuple) and dims:
+        return function(operands[0], dims, bool(_saved(node, "keepdim")))
     if node.shape:
         raise KeyError("dim")
-    return operands[0].sum() if node.operator == "sum" else operands[0].mean()
+    return function(operands[0])
 
 
 def _reshaped(node: Node, operands: dict[int, Tensor]) -> Tensor:
@@ -137,6 +151,8 @@ _OTHERS: dict[str, Callable[[Any, dict[int, Any]], Any]] = {
     "add": _add,
     "sub": _sub,
     "addmm": _addmm,
+    "bmm": _bmm,
+    "embedding": lambda node, operands: chainrule.nn.functional.embedding(operands[1], operands[0]),
     "sum": _total,
     "mean": _total,
     "view": _reshaped,

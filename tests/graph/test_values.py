@@ -348,6 +348,27 @@ def test_values_that_no_node_saved_follow_from_the_operands():
     assert values == [[3.0, 4.0], [9.0, 12.0], [3.0, 2.0], [6.0, 10.0], 16.0]
 
 
+def test_values_of_a_transformer_are_known_and_those_that_were_computed():
+    seen = {}
+
+    def keep(op):
+        for tensor in op.outputs:
+            if tensor.grad_fn is not None:
+                seen[tensor.grad_fn._sequence_nr()] = tensor.detach().clone()
+
+    with torch.autograd.observe(on_operator=keep):
+        loss, _ = transformer_loss(3)
+    graph = Graph(loss)
+    known = known_values(graph)
+    assert len(known) == len(graph.nodes)
+    compared = 0
+    for node in graph.nodes:
+        if node.sequence in seen:
+            assert_close(known[node.id], seen[node.sequence], rtol=1e-5, atol=1e-5)
+            compared += 1
+    assert compared > 60
+
+
 def test_random_operators_are_never_run_again():
     torch.manual_seed(0)
     x = torch.ones(100, requires_grad=True)

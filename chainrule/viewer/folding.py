@@ -17,6 +17,7 @@ class Opened:
     Args:
         group_of: the innermost group of each node, -1 for none.
         groups: the groups, parents first.
+        takes_room: for each node whether it is drawn as a box of its own, if its group is open.
         room: how many boxes there should be at most.
         most: how many boxes there can be at most; a fold that leaves more is cut into parts.
         repeat: whether repetitions of more than three times are opened where there is room.
@@ -31,6 +32,7 @@ class Opened:
         self,
         group_of: list[int],
         groups: list[dict[str, Any]],
+        takes_room: list[bool],
         room: int,
         most: int,
         repeat: bool,
@@ -40,9 +42,10 @@ class Opened:
         self.parts = 0
         self._cut_into_parts(most)
         self._rest_of: dict[int, int] = {}  # group -> the box that holds it with its equals
-        self._open = [len(group_of) <= room] * len(self.groups)
-        if len(group_of) > room:
-            self._open_groups(room, 3 if not repeat else room)
+        fits = sum(takes_room) <= room
+        self._open = [fits] * len(self.groups)
+        if not fits:
+            self._open_groups(takes_room, room, 3 if not repeat else room)
         self.drawn = [-1] * len(self.groups)
         for index, group in enumerate(self.groups):
             parent = group["parent"]
@@ -58,16 +61,16 @@ class Opened:
         self._open.append(False)
         return len(self.groups) - 1
 
-    def _open_groups(self, room: int, most_times: int) -> None:
+    def _open_groups(self, takes_room: list[bool], room: int, most_times: int) -> None:
         groups = self.groups
         members = [0] * len(groups)  # nodes and groups directly inside
         children: list[list[int]] = [[] for _ in groups]
         shown = 0
-        for group in self.group_of:
+        for node, group in enumerate(self.group_of):
             if group < 0:
-                shown += 1
+                shown += takes_room[node]
             else:
-                members[group] += 1
+                members[group] += takes_room[node]
         queue = []
         for index, group_data in enumerate(groups):
             parent = group_data["parent"]

@@ -96,7 +96,11 @@ class View:
         room = boxes if boxes is not None else USUAL_BOXES
         if not groups and boxes is None and reader.count <= most:
             room = most
-        opened = Opened(group_of, groups, min(room, most), most, repeat=boxes is not None)
+        small = reader.count <= SMALL_GRAPH  # else leaves are drawn with their users
+        takes_room = [small or kind == OPERATOR for kind in reader.kinds]
+        opened = Opened(
+            group_of, groups, takes_room, min(room, most), most, repeat=boxes is not None
+        )
         if opened.parts:
             self.notes.append(f"Cut into {opened.parts} parts: the fold leaves too many boxes.")
         self.groups = opened.groups
@@ -285,9 +289,10 @@ class View:
         closed = sum(box.group >= 0 for box in self.boxes)
         if closed:
             how = _FOLD_WORDS[self.fold] if self.fold is not None else "order of recording"
-            more = min(MOST_BOXES, max(2 * len(self.boxes), 2 * (boxes or USUAL_BOXES)))
+            drawn = sum(box.kind in ("operator", "group") for box in self.boxes)
+            more = min(MOST_BOXES, 2 * (boxes or USUAL_BOXES))
             self.notes.append(
-                f"{counted(self.reader.count, 'node')} in {counted(len(self.boxes), 'box')}, "
+                f"{counted(self.reader.count, 'node')} in {counted(drawn, 'box')}, "
                 f"folded by {how}; boxes={more} makes room for more."
             )
 

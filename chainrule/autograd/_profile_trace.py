@@ -185,6 +185,10 @@ def flame_payload(events: EventList) -> dict[str, Any]:
             kind = 1
         kinds[id(event)] = kind
         name = event.trace_name.removeprefix("autograd::engine::evaluate_function: ")
+        if event.kind == "module":  # "net.layers.0 (Linear)"
+            type_name = name.removeprefix("nn.Module: ").rpartition("_")[0]
+            named = event.module != type_name
+            name = f"{event.module} ({type_name})" if named else type_name
         place = event.location
         columns["name"].append(number(name))
         columns["start"].append(round(event._start, 3))

@@ -206,7 +206,7 @@ class profile:
         if not self.enabled or self._recorder is None:
             return
         self._recorder.stop()
-        _show_optimizers(_C._is_profiling())
+        _show_optimizers(_C._anyone_profiles())
         self._events = None
         dropped = self._recorder.dropped
         if dropped:
@@ -369,7 +369,8 @@ class profile:
 
         path = Path(tempfile.mkdtemp(prefix="chainrule-")) / "profile.html"
         self.save(str(path))
-        webbrowser.open(path.as_uri())
+        if not webbrowser.open(path.as_uri()):
+            print(f"no browser was found: open {path}")
 
 
 def _show_optimizers(shown: bool) -> None:
@@ -437,3 +438,11 @@ class emit_itt:
 def load_nvprof(path: str) -> NoReturn:
     """Not available: raises RuntimeError that says so."""
     _no_emitter("load_nvprof", "nvprof (CUDA)")
+
+
+def __getattr__(name: str) -> Any:
+    if name == "_is_profiler_enabled":  # what programs written for torch ask
+        return _C._is_profiling()
+    from chainrule._missing import missing_attribute
+
+    raise missing_attribute(__name__, name)

@@ -95,7 +95,7 @@ class Optimizer:
         _alive.add(self)
         if _global_pre_hooks or _global_post_hooks:
             self._run_hooks_in_step()
-        if _C._is_profiling():
+        if _C._anyone_profiles():
             self._show_in_profiles()
 
     def __getstate__(self) -> dict[str, Any]:

@@ -15,7 +15,8 @@ namespace chainrule {
 namespace {
 
 thread_local ProfileRecorder* t_recorder = nullptr;
-uint64_t g_recorders = 0;
+uint64_t g_recorders = 0;  // ever made
+uint64_t g_recording = 0;  // now
 
 int64_t now_ns() {
     timespec t;
@@ -87,11 +88,13 @@ ProfileRecorder::ProfileRecorder(std::shared_ptr<Profile> profile)
     last_allocated_ = allocated();
     add_observer(*this);
     t_recorder = this;
+    ++g_recording;
 }
 
 void ProfileRecorder::stop() {
     if (stopped_) return;
     stopped_ = true;
+    --g_recording;
     remove_observer(*this);
     ProfileRecorder** link = &t_recorder;
     while (*link && *link != this) link = &(*link)->outer_;
@@ -102,6 +105,8 @@ void ProfileRecorder::stop() {
 }
 
 ProfileRecorder* ProfileRecorder::innermost() { return t_recorder; }
+
+bool ProfileRecorder::any() { return g_recording != 0; }
 
 // Opens an event at the top; the caller sets `start` last, so that this work is in no event's time.
 ProfileEvent* ProfileRecorder::begin(const char* name, ProfileKind kind) {

@@ -118,6 +118,7 @@ public:
 
     ProfileRecorder* outer() const { return outer_; }
     static ProfileRecorder* innermost();  // of this thread
+    static bool any();                    // on any thread
     uint64_t id() const { return id_; }
 
 private:

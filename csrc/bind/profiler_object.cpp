@@ -448,7 +448,10 @@ PyObject* is_profiling(PyObject*, PyObject*) {
     return PyBool_FromLong(ProfileRecorder::innermost() != nullptr);
 }
 
+PyObject* anyone_profiles(PyObject*, PyObject*) { return PyBool_FromLong(ProfileRecorder::any()); }
+
 PyMethodDef functions[] = {
+    {"_anyone_profiles", anyone_profiles, METH_NOARGS, "Whether a profile records any thread."},
     {"_is_profiling", is_profiling, METH_NOARGS, "Whether a profile records this thread."},
     {nullptr, nullptr, 0, nullptr},
 };

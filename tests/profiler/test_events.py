@@ -347,6 +347,48 @@ def test_a_profile_keeps_no_module_alive() -> None:
 
 
 @pytest.mark.chainrule_only
+def test_a_profile_gives_back_what_it_held() -> None:
+    import gc
+    import sys
+
+    x = torch.ones(3, requires_grad=True)
+
+    class Net(torch.nn.Module):
+        def forward(self, x: Any) -> Any:
+            return (x * 2).sum()
+
+    code = Net.forward.__code__
+
+    def run() -> None:
+        with profile(with_stack=True, with_modules=True, record_shapes=True) as prof:
+            Net()(x).backward()
+            with record_function("range", "argument"):
+                Net()(x)
+        prof.key_averages().table()
+        prof.by_line()
+
+    run()
+    gc.collect()
+    before = sys.getrefcount(code), sys.getrefcount(Net), sys.getrefcount(None)
+    for _ in range(20):
+        run()
+    gc.collect()
+    after = sys.getrefcount(code), sys.getrefcount(Net), sys.getrefcount(None)
+    assert after[:2] == before[:2]
+    assert abs(after[2] - before[2]) < 20
+
+
+@pytest.mark.chainrule_only
+def test_programs_can_ask_whether_a_profile_records() -> None:
+    from chainrule.autograd import profiler
+
+    assert not profiler._is_profiler_enabled
+    with profile():
+        assert profiler._is_profiler_enabled
+    assert not profiler._is_profiler_enabled
+
+
+@pytest.mark.chainrule_only
 def test_modules_are_ranges_from_their_first_operator_to_their_last() -> None:
     class Net(torch.nn.Module):
         def __init__(self) -> None:
@@ -413,6 +455,25 @@ def test_optimizers_are_left_as_they_were() -> None:
     assert "zero_grad" not in plain.__dict__
     assert scheduled.__dict__["step"] is own_step
     assert names(prof.events()).count("Optimizer.step#SGD.step") == 4
+
+
+@pytest.mark.chainrule_only
+def test_a_profile_that_ends_leaves_those_of_other_threads_their_steps() -> None:
+    x = torch.ones(3, requires_grad=True)
+    optimizer = torch.optim.SGD([x], lr=0.1)
+    x.sum().backward()
+
+    def short() -> None:
+        with profile():
+            pass
+
+    with profile() as prof:
+        thread = threading.Thread(target=short)
+        thread.start()
+        thread.join()
+        optimizer.step()
+    assert names(prof.events())[0] == "Optimizer.step#SGD.step"
+    assert "step" not in optimizer.__dict__
 
 
 @pytest.mark.chainrule_only

@@ -187,7 +187,7 @@ def test_spans_of_the_flame_view() -> None:
     ]
     assert rows[:5] == [
         ("forward", 0, 2),
-        ("nn.Module: Linear_0", 1, 3),
+        ("Linear", 1, 3),
         ("aten::linear", 2, 0),
         ("aten::exp", 1, 0),
         ("aten::sum", 1, 0),

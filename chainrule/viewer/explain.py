@@ -14,6 +14,7 @@ from chainrule.viewer import labels
 from chainrule.viewer.formulas import local_derivative
 from chainrule.viewer.paths import Paths
 from chainrule.viewer.show import in_notebook
+from chainrule.viewer.text import can_write, in_ascii
 
 _MOST_FACTORS = 12  # of one path; longer products are shortened in the middle
 _WIDTH = 88  # columns of the text
@@ -206,7 +207,8 @@ def explain(root: Tensor, leaf: Tensor, *, paths: int = 10, quiet: bool = False)
             raise TypeError(f"{name} must be a tensor, not {type(tensor).__name__}")
     found = _Explainer(Graph(root), root, leaf).explanation(paths, _name_in_caller(leaf))
     if not quiet and not in_notebook():
-        sys.stdout.write(f"{found}\n")
+        text = f"{found}\n"
+        sys.stdout.write(text if can_write(sys.stdout, text) else in_ascii(text))
     return found
 
 

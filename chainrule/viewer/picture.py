@@ -157,7 +157,7 @@ class Picture:
             return
         width = self._columns(None, stream)
         page = text_form.lines(self._view(False))
-        only_ascii = not _can_write(stream, "×│└…")
+        only_ascii = not text_form.can_write(stream, "×│└…∂")
         if not only_ascii and _colors(stream, color):
             _print_rich(page, width, stream, forced=bool(color))
         else:
@@ -227,15 +227,6 @@ def _is_terminal(stream: IO[str]) -> bool:
         return bool(stream.isatty())
     except (AttributeError, ValueError):
         return False
-
-
-def _can_write(stream: IO[str], characters: str) -> bool:
-    encoding = getattr(stream, "encoding", None)
-    try:
-        characters.encode(encoding or "utf-8")
-    except (UnicodeEncodeError, LookupError):
-        return False
-    return True
 
 
 def _colors(stream: IO[str], color: bool | None) -> bool:

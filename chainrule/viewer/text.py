@@ -8,6 +8,7 @@ where it is used again.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import IO
 
 from chainrule.viewer import labels
 from chainrule.viewer.reader import OPERATOR, Reader
@@ -65,10 +66,21 @@ def lines(view: View) -> list[Line]:
 def plain(page: list[Line], width: int, ascii_only: bool = False) -> str:
     """The lines as plain text of at most ``width`` columns."""
     text = "\n".join("".join(c.text for c in fitted(line, width)).rstrip() for line in page)
-    if ascii_only:
-        text = text.translate(_ASCII)
-        text = "".join(c if c.isascii() else "?" for c in text)
-    return text + "\n"
+    return (in_ascii(text) if ascii_only else text) + "\n"
+
+
+def in_ascii(text: str) -> str:
+    """The text for a stream that knows no other characters: signs have stand-ins."""
+    return "".join(c if c.isascii() else "?" for c in text.translate(_ASCII))
+
+
+def can_write(stream: IO[str], text: str) -> bool:
+    """Whether the stream's encoding has all characters of the text."""
+    try:
+        text.encode(getattr(stream, "encoding", None) or "utf-8")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
 
 
 def fitted(line: Line, width: int) -> list[Cell]:

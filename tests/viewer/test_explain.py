@@ -1,5 +1,6 @@
 """`explain`: the chain rule with the numbers."""
 
+import io
 import re
 
 import pytest
@@ -44,6 +45,18 @@ def test_names_stand_for_the_numbers():
     assert "= −1 · w3 · a\n" in text
     assert "= −1 · 5 · 2\n" in text
     assert "= −10\n" in text
+
+
+def test_a_terminal_without_mathematical_signs_gets_stand_ins(monkeypatch):
+    x = torch.tensor(2.0, requires_grad=True)
+    y = -x * 3.0
+    raw = io.BytesIO()
+    with io.TextIOWrapper(raw, encoding="ascii") as stream:
+        monkeypatch.setattr("sys.stdout", stream)
+        explain(y, x)
+        stream.flush()
+        text = raw.getvalue().decode()
+    assert "dy/dx = -3, along one path" in text and "?" not in text
 
 
 def test_several_paths_are_added_the_largest_first(figure):

@@ -45,8 +45,7 @@ class observe:
     Args:
         on_operator: called as ``on_operator(op)`` after every operator, with an `ObservedOperator`.
             What an operator calls by itself is not shown, and neither are the operators that
-            compute a gradient inside a node; those in a `Function` of yours are, in its ``forward``
-            and its ``backward``.
+            compute a gradient inside a node; those in a `Function` or a hook of yours are.
         on_node: called as ``on_node(node, grad_outputs, grad_inputs)`` after the backward of a node
             of the graph: the gradients that arrived, one for each output of the operation, and
             those it computed, one for each of its inputs; None where there is none.

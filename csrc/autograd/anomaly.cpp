@@ -158,7 +158,7 @@ bool AnomalyTrap::wants_arrived(const Node& node) const {
 
 void AnomalyTrap::before_node(Node& node, Tensor*) {
     if (options.leaves && __builtin_expect(node.is_accumulate_grad(), 0)) {
-        before_ = kinds_of(static_cast<AccumulateGrad&>(node).variable()->grad);
+        before_leaf_ = kinds_of(static_cast<AccumulateGrad&>(node).variable()->grad);
     }
 }
 
@@ -210,7 +210,7 @@ void AnomalyTrap::examine_gradient(Node& node, Tensor* in, Tensor* out, size_t i
 // The gradient that a leaf now has: what arrived, or the sum with what was there.
 void AnomalyTrap::examine_leaf(Node& node, Tensor* in, Tensor* out) {
     const TensorImpl* grad = static_cast<AccumulateGrad&>(node).variable()->grad;
-    uint8_t known = before_ | excused_;
+    uint8_t known = before_leaf_ | excused_;
     uint8_t kinds = not_finite_kinds(*grad) & static_cast<uint8_t>(~known);
     if (kinds & trapped()) report_node(node, in, out, 0, kinds, Cause::Stored);
 }

@@ -49,8 +49,8 @@ public:
     void before_backward(const std::vector<Edge>& roots, const BackwardOptions& options) final;
     void after_backward() final;
     void captured(const std::vector<Edge>& inputs, const std::vector<Tensor>& gradients) final;
-    // A custom Function's own operators are the program's: the line there is what helps.
-    bool inside_node(const Node& node) const final { return node.has_python_object(); }
+    // The program's own operators: the line there is what helps.
+    bool inside_node(const Node& node) const final { return runs_user_code(node); }
     bool wants_arrived(const Node& node) const final;
 
 protected:
@@ -74,7 +74,8 @@ private:
     void examine_leaf(Node& node, Tensor* in, Tensor* out);
     bool is_root(const Node& node) const;
 
-    uint8_t before_ = kNothing;       // in what is about to be changed in place
+    uint8_t before_ = kNothing;       // in what an operator is about to change in place
+    uint8_t before_leaf_ = kNothing;  // in the .grad that is about to be added to
     std::vector<const Node*> roots_;  // of the running backward
     uint8_t excused_ = kNothing;      // in gradients, and not the engine's doing
 };

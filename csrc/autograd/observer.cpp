@@ -121,6 +121,10 @@ void remove_observer(Observer& observer) {
     else t_watch->removed = true;
 }
 
+bool Observer::runs_user_code(const Node& node) {
+    return node.has_python_object() || node.is_accumulate_grad();
+}
+
 bool backward_failed() { return t_watch && t_watch->backward_failed; }
 
 namespace detail {

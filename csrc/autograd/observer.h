@@ -105,6 +105,8 @@ public:
     // Whether the operators that run inside a node's backward are to be shown too.
     virtual bool inside_nodes() const { return false; }
     virtual bool inside_node(const Node&) const { return inside_nodes(); }
+    // Nodes in whose backward the program's own code runs: a custom Function, hooks of a leaf.
+    static bool runs_user_code(const Node& node);
     // Whether `after_node` is to get the arrived gradients. They are kept for it, so that the node
     // cannot compute in their memory.
     virtual bool wants_arrived(const Node&) const { return true; }

@@ -24,8 +24,7 @@ public:
     void before_backward(const std::vector<Edge>& roots, const BackwardOptions& options) override;
     void after_backward() override;
     bool wants_arrived(const Node&) const override;
-    // The backward of a custom Function is part of the program.
-    bool inside_node(const Node& node) const override { return node.has_python_object(); }
+    bool inside_node(const Node& node) const override { return runs_user_code(node); }
 
 private:
     void tell_backward(const char* stage);

@@ -203,6 +203,19 @@ def test_a_hook_that_makes_a_nan_is_found():
     assert error.operation == "div" and error.stage == "forward"
 
 
+def test_a_step_in_a_hook_of_the_leaf_is_trapped():
+    p = torch.ones(2, requires_grad=True)
+
+    def step(leaf):
+        with torch.no_grad():
+            leaf.sub_(leaf.grad * 3e38)
+        leaf.grad = None
+
+    p.register_post_accumulate_grad_hook(step)
+    error = caught(lambda: (p * 2).sum().backward())
+    assert error.operation == "mul" and error.stage == "forward"
+
+
 def test_a_second_derivative_is_trapped():
     x = torch.tensor([0.0, 1.0], requires_grad=True)
 

@@ -247,6 +247,18 @@ def test_a_hook_of_the_user_is_shown():
     assert names(y.sum().backward) == ["mul"]
 
 
+def test_hooks_of_a_leaf_are_shown():
+    x = torch.ones(2, requires_grad=True)
+
+    def triple(leaf):
+        leaf.grad.mul_(3)
+
+    x.register_post_accumulate_grad_hook(triple)
+    loss = (x * 2).sum()
+    assert names(loss.backward) == ["mul_"]
+    assert x.grad.tolist() == [6.0, 6.0]
+
+
 def test_a_double_backward_is_shown_as_two_passes():
     stages = []
     x = torch.tensor([0.5], requires_grad=True)

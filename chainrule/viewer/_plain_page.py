@@ -36,8 +36,8 @@ body { margin: 0 auto; max-width: 1200px; padding: 28px 24px 60px; background: v
 h1 { font-size: 22px; letter-spacing: -0.015em; margin: 0 0 4px; }
 h2 { font-size: 15px; margin: 28px 0 8px; }
 p { color: var(--soft); margin: 0 0 18px; }
-figure { margin: 0; padding: 16px; overflow: auto; background: #fff; border-radius: 12px;
-  border: 1px solid var(--rule); }
+figure { margin: 0 0 14px; text-align: center; padding: 16px; overflow: auto;
+  background: #fff; border-radius: 12px; border: 1px solid var(--rule); }
 details { margin: 3px 0 3px 14px; padding-left: 10px; border-left: 2px solid var(--rule); }
 main > details { margin-left: 0; }
 summary { cursor: pointer; padding: 4px 6px; border-radius: 6px; }
@@ -123,10 +123,12 @@ class _Table:
 
     def opening(self, index: int) -> str:
         group = self.groups[index]
-        facts = [f"×{group['repeats']:,}"] if group["repeats"] > 1 else []
+        name = self.text(group["label"])
+        repeats = f"×{group['repeats']}"
+        facts = [repeats] if group["repeats"] > 1 and not name.endswith(repeats) else []
         facts += [f"{group['count']:,} nodes", self.text(group["detail"])]
         words = " · ".join(fact for fact in facts if fact)
-        label = escape(self.text(group["label"]) or "(no module)")
+        label = escape(name or "(no module)")
         return f"<details><summary><b>{label}</b><span>{escape(words)}</span></summary>"
 
     def table(self, nodes: Sequence[int]) -> Iterator[str]:

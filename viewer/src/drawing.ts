@@ -39,6 +39,7 @@ interface EdgeView {
 }
 
 export class Drawing {
+  readonly stage: SVGSVGElement;
   picture: Picture;
   readonly boxes = new Map<string, BoxView>();
   readonly edges = new Map<string, EdgeView>();
@@ -57,6 +58,7 @@ export class Drawing {
     private readonly camera: Camera,
     world: SVGGElement,
   ) {
+    this.stage = world.ownerSVGElement!;
     world.append(this.containers, this.lines, this.labels, this.items);
     this.picture = this.layout();
   }
@@ -172,7 +174,9 @@ export class Drawing {
       const key = this.boxKey(box);
       keep.add(key);
       const known = this.boxes.get(key);
-      if (known && !known.leaving) {
+      // Turned or folded otherwise, a box may look different.
+      const same = known && (box.unfolded || known.content === this.content(box.item));
+      if (known && same && !known.leaving) {
         known.from = known.box;
         known.box = box;
         if (box.unfolded) this.entitle(known.element, box);

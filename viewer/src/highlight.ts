@@ -1,14 +1,11 @@
-// Lights up and dims: the selection, the paths to the loss, rows of tables, and gradients that
-// have arrived in the animation.
+// Lights up and dims: the selection, the paths to the loss and rows of tables; and keeps the numbers
+// beside the nodes of a figure up to date.
 import type { Drawing } from "./drawing";
 import { formatNumber } from "./format";
-import type { Graph } from "./graph";
 import type { Summary } from "./payload";
 import type { State } from "./state";
 
 export class Highlight {
-  private previousArrived: number | null = null;
-
   constructor(
     private readonly state: State,
     private readonly drawing: Drawing,
@@ -16,12 +13,11 @@ export class Highlight {
     state.on("selection", () => this.selection());
     state.on("highlight", () => this.light());
     state.on("values", () => this.facts());
-    state.on("backward", () => this.backward());
+    state.on("backward", () => this.facts());
     drawing.onDraw(() => {
       this.selection();
       this.light();
       this.facts();
-      this.backward();
     });
   }
 
@@ -45,7 +41,7 @@ export class Highlight {
     const litItems = new Set<number>();
     if (lit) {
       for (let node = 0; node < graph.size; node++) {
-        if (!lit[node]) continue;
+        if (!lit[node] || litItems.has(shown[node]!)) continue;
         litItems.add(shown[node]!);
         for (const group of state.fold.ancestors(shown[node]!)) {
           litItems.add(state.fold.groupItem(group));
@@ -82,69 +78,6 @@ export class Highlight {
       );
     }
   }
-
-  private backward(): void {
-    const { state, drawing } = this;
-    const { arrived, graph } = state;
-    const playing = arrived !== null;
-    const svg = drawing.boxes.values().next().value?.element.ownerSVGElement;
-    svg?.classList.toggle("backward", playing);
-    if (!playing) {
-      if (this.previousArrived !== null) this.facts();
-      this.previousArrived = null;
-      for (const view of drawing.boxes.values()) {
-        view.element.classList.remove("arrived", "firing");
-      }
-      for (const view of drawing.edges.values()) view.element.classList.remove("arrived", "pulse");
-      return;
-    }
-    const shown = state.visibleItems();
-    const done = new Map<number, number>();
-    const all = new Map<number, number>();
-    for (let node = 0; node < graph.size; node++) {
-      if (graph.order[node]! < 0) continue;
-      const item = shown[node]!;
-      all.set(item, (all.get(item) ?? 0) + 1);
-      if (graph.order[node]! < arrived) done.set(item, (done.get(item) ?? 0) + 1);
-    }
-    const since = this.previousArrived ?? 0;
-    const firing = new Set<number>();
-    for (let at = Math.max(0, Math.min(since, arrived - 1)); at < arrived; at++) {
-      const node = graph.byOrder[at];
-      if (node !== undefined) firing.add(shown[node]!);
-    }
-    for (const view of drawing.boxes.values()) {
-      const { item } = view.box;
-      const part = (done.get(item) ?? 0) / (all.get(item) ?? 1);
-      view.element.classList.toggle("arrived", part > 0);
-      view.element.classList.toggle("firing", firing.has(item));
-      const bar = view.element.querySelector(".progress");
-      bar?.setAttribute("width", String(Number(bar.getAttribute("data-room")) * part));
-    }
-    for (const view of drawing.edges.values()) {
-      const { raw } = view.placed.edge;
-      view.element.classList.toggle(
-        "arrived",
-        raw.some((edge) => reached(graph, edge, arrived)),
-      );
-      view.element.classList.toggle(
-        "pulse",
-        raw.some((edge) => {
-          const order = graph.order[graph.source[edge]!]!;
-          return (
-            order >= since - 0 && order < arrived && order >= arrived - Math.max(1, arrived - since)
-          );
-        }),
-      );
-    }
-    this.facts();
-    this.previousArrived = arrived;
-  }
-}
-
-function reached(graph: Graph, edge: number, arrived: number): boolean {
-  const order = graph.order[graph.source[edge]!]!;
-  return order >= 0 && order < arrived;
 }
 
 function fact(summary: Summary | null, prefix: string): string {

@@ -136,7 +136,7 @@ function arrange(
     rankdir: direction === "down" ? "TB" : "LR",
     nodesep: NODE_GAP,
     edgesep: LINE_GAP,
-    ranksep: direction === "down" ? 44 : 56,
+    ranksep: direction === "right" ? 56 : measure.straight ? 72 : 44,
     ranker: rankNodes,
   } as object);
   for (const item of level.items) {

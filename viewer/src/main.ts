@@ -1,5 +1,6 @@
 // Starts the page: reads the data, builds the views, and connects them.
 import "./styles/page.css";
+import { BackwardView } from "./backward";
 import { Camera } from "./camera";
 import { Details } from "./details";
 import { announce, byId, html } from "./dom";
@@ -36,6 +37,7 @@ function startGraph(payload: Payload, title: string): void {
   const camera = new Camera(stage, world);
   const drawing = new Drawing(state, camera, world);
   new Highlight(state, drawing);
+  new BackwardView(state, drawing);
   new QuietLines(state, drawing, world);
   new Minimap(drawing, camera);
   const tooltip = new Tooltip(state);

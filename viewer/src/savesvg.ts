@@ -10,6 +10,8 @@ const PROPERTIES = [
   "stroke-dasharray",
   "stroke-opacity",
   "stroke-linecap",
+  "stroke-linejoin",
+  "paint-order",
   "opacity",
   "font-family",
   "font-size",

@@ -101,7 +101,7 @@ export async function unfoldMuch(tools) {
   const { page, count, still, click, shot } = tools;
   let most = 0,
     lines = 0;
-  for (let i = 0; i < 14; i++) {
+  for (let i = 0; i < 40; i++) {
     await page.evaluate((i) => {
       const signs = [
         ...document.querySelectorAll(
@@ -147,7 +147,8 @@ export async function searchCount(tools) {
 }
 
 export async function stepBackward(tools) {
-  const { page, count, click, shot } = tools;
+  const { page, count, shot } = tools;
+  const arrived = [];
   const known = () =>
     page.evaluate(() =>
       [...document.querySelectorAll("#stage .box")]
@@ -159,6 +160,7 @@ export async function stepBackward(tools) {
   for (let i = 0; i < 3; i++) {
     await page.keyboard.press(".");
     steps.push(await known());
+    arrived.push(await count("#stage .box.arrived"));
   }
   const pulses = await count("#stage .edge.pulse");
   const words = await page.locator("#backward-now").innerText();
@@ -168,6 +170,7 @@ export async function stepBackward(tools) {
   await page.keyboard.press("Escape");
   return {
     steps: steps.map((list) => list.length),
+    arrived,
     pulses,
     words,
     all: (await known()).length,

@@ -176,7 +176,10 @@ class _Writer:
                 self.tensor(via, label, about)
             else:
                 self.graph_node(via, label, about)
+        last = self.node if self.nodes else None
         self.flush()
+        if last is not None:
+            self.add("graph", f"node {node_text(last)}", last[1])
         return self.links
 
     def begin(self, number: int) -> None:

@@ -182,9 +182,9 @@ def notes(report: MemoryReport) -> tuple[str, ...]:
 
 
 def _in_history(report: MemoryReport, group: Any) -> bool:
-    if group._largest is None:
+    if group._example is None:
         return False
-    variable = report._chain(group._largest).variable
+    variable = report._chain(group._example).variable
     if variable is None or variable.function is not None:
         return False
     name = variable.name

@@ -83,7 +83,7 @@ class MemoryGroup:
     def __init__(self, report: MemoryReport, number: int, row: tuple[Any, ...]) -> None:
         self._report = report
         self._number = number
-        line, variable, sizes, counts, self.views, self.headers, changed, foreign, largest = row
+        line, variable, sizes, counts, self.views, self.headers, changed, foreign, example = row
         self.location = Line(*line) if line is not None else None
         self.kinds = {k: n for k, n, c in zip(KINDS, sizes, counts, strict=True) if n or c}
         self.counts = {kind: n for kind, n in zip(KINDS, counts, strict=True) if n}
@@ -92,7 +92,7 @@ class MemoryGroup:
         self.foreign: int = foreign
         self.changed: bool = changed > sum(sizes[:-1]) // 2
         self._variable_link = variable
-        self._largest = largest
+        self._example = example
 
     @property
     def variable(self) -> Variable | None:
@@ -216,7 +216,8 @@ class MemoryReport:
         """The shortest chain of references that keeps something alive.
 
         Args:
-            thing: a group (its largest tensor is meant), one of its tensors, a live tensor, or a
+            thing: a group (the largest tensor of the variable that holds most of it is meant), one
+                of its tensors, a live tensor, or a
                 line as in ``"train.py:12"``.
 
         Returns:
@@ -229,7 +230,7 @@ class MemoryReport:
         if isinstance(thing, str):
             thing = self.at(thing)
         if isinstance(thing, MemoryGroup):
-            return self._chain(thing._largest)
+            return self._chain(thing._example)
         if isinstance(thing, TensorSummary):
             return self._chain(thing._link)
         link = self._snapshot.find(thing)

@@ -156,6 +156,7 @@ class watch_memory:
         # What grows may be gone when the block ends, so hints are looked for on the way too.
         self._look = _FEWEST
         self._hints: tuple[MemoryHint, ...] = ()
+        self._hints_step = 0
         self._observer = observe(on_backward=self._backward_ran).start()
         self._handle = register_optimizer_step_post_hook(self._optimizer_stepped)
         return self
@@ -204,6 +205,7 @@ class watch_memory:
             if len(self._samples) >= self._look and _growing(self._samples):
                 self._look *= 2
                 self._hints = make_report(None).hints
+                self._hints_step = self._steps
 
     def _is_due(self) -> bool:
         if self._every is not None:
@@ -220,12 +222,17 @@ class watch_memory:
             notes.append(f"steps ended in {len(self._threads)} threads")
         elif self._mark == _BACKWARD and threading.active_count() > 1:
             notes.append("backward passes of other threads were not counted as steps")
+        hints = _hints_of(growing, memory.hints)
+        if not hints:
+            hints = _hints_of(growing, self._hints)
+            if hints:
+                notes.append(f"the figures of the hint are of step {self._hints_step:,}")
         return WatchReport(
             self._steps,
             _MARKS[self._mark],
             len(self._samples),
             tuple(growing[: self._top]),
-            _hints_of(growing, memory.hints) or _hints_of(growing, self._hints),
+            hints,
             tuple(notes),
             memory,
         )

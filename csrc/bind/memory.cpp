@@ -94,7 +94,7 @@ PyObject* groups(PyObject* self, PyObject*) {
             append(list,
                    tuple(line_tuple(a, g.line), number_or_none(g.variable), counts_tuple(g.bytes),
                          counts_tuple(g.counts), number(g.views), number(g.headers),
-                         number(g.changed), number(g.foreign), number_or_none(g.largest)));
+                         number(g.changed), number(g.foreign), number_or_none(g.example)));
         }
         return list.leak();
     });
@@ -276,6 +276,20 @@ PyMethodDef snapshot_methods[] = {
     {nullptr, nullptr, 0, nullptr},
 };
 
+// A search borrows what it finds, so nothing may be freed meanwhile.
+class CollectorPaused {
+public:
+    CollectorPaused() : enabled_(PyGC_Disable()) {}
+    ~CollectorPaused() {
+        if (enabled_) PyGC_Enable();
+    }
+    CollectorPaused(const CollectorPaused&) = delete;
+    CollectorPaused& operator=(const CollectorPaused&) = delete;
+
+private:
+    int enabled_;
+};
+
 // _memory_snapshot(user roots, library roots, namespaces, late, optimizer state, chains, objects):
 // what is reachable now. `objects`: what the cycle collector knows, or None to leave it out.
 PyObject* take_snapshot(PyObject*, PyObject* args) {
@@ -287,6 +301,7 @@ PyObject* take_snapshot(PyObject*, PyObject* args) {
                               &chains, &objects)) {
             return nullptr;
         }
+        CollectorPaused paused;
         MemorySearch search;
         for (Py_ssize_t i = 0; i < PyList_GET_SIZE(namespaces); ++i) {
             search.add_namespace(PyList_GET_ITEM(namespaces, i));

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstring>
 
-#include "autograd/accumulate_grad.h"
 #include "autograd/no_graph.h"
 #include "autograd/saved.h"
 #include "bind/tensor_object.h"
@@ -95,6 +94,7 @@ MemoryAccounts::MemoryAccounts(MemorySearch& search,
     merge_overlapping();
     make_groups();
     add_nodes();
+    choose_examples();
     if (with_chains) {
         weigh();
         find_growth();
@@ -278,17 +278,13 @@ Group& MemoryAccounts::group_of(uint32_t line, uint32_t vertex, uint32_t* positi
 void MemoryAccounts::make_groups() {
     for (MemoryAbout& m : memory) {
         Group& g = group_of(m.line, m.link, &m.group);
-        if (g.largest == kNone) g.largest = m.link;
+        hold(m.group, m.link, m.nbytes, true);
         // A second claim on memory that counts elsewhere already counts as a view.
         if (m.owner != kNone && tensors[m.owner].view && !m.nbytes) continue;
         g.bytes[static_cast<int>(m.kind)] += m.nbytes;
         ++g.counts[static_cast<int>(m.kind)];
         if (m.changed) g.changed += m.nbytes;
         if (m.foreign) g.foreign += m.nbytes;
-        if (m.nbytes > g.largest_bytes) {
-            g.largest = m.link;
-            g.largest_bytes = m.nbytes;
-        }
     }
     for (const TensorAbout& t : tensors) {
         Group& g = groups[memory[t.memory].group];
@@ -308,9 +304,33 @@ void MemoryAccounts::add_nodes() {
         ++node_count;
         uint32_t position;
         Group& g = group_of(line_of_node(v), v, &position);
+        uint64_t nbytes = node_size(*static_cast<chainrule::Node*>(all[v].pointer));
         ++g.counts[kNode];
-        g.bytes[kNode] += node_size(*static_cast<chainrule::Node*>(all[v].pointer));
-        if (g.largest == kNone) g.largest = v;
+        g.bytes[kNode] += nbytes;
+        hold(position, v, nbytes, false);
+    }
+}
+
+void MemoryAccounts::hold(uint32_t group, uint32_t vertex, uint64_t nbytes, bool tensor) {
+    Holding& h = holdings_[static_cast<uint64_t>(group) << 32 | top_[vertex]];
+    h.bytes += nbytes;
+    // Any tensor is a better example than a node.
+    if (h.largest == kNone || (tensor && nbytes > h.largest_bytes)) {
+        h.largest = vertex;
+        h.largest_bytes = tensor ? nbytes : 0;
+    }
+}
+
+void MemoryAccounts::choose_examples() {
+    std::vector<const Holding*> most(groups.size(), nullptr);
+    for (auto& [key, holding] : holdings_) {
+        const Holding*& best = most[key >> 32];
+        bool better = !best || holding.bytes > best->bytes ||
+                      (holding.bytes == best->bytes && holding.largest < best->largest);
+        if (better) best = &holding;
+    }
+    for (size_t i = 0; i < groups.size(); ++i) {
+        if (most[i]) groups[i].example = most[i]->largest;
     }
 }
 
@@ -415,7 +435,7 @@ void MemoryAccounts::keep_chains() {
     for (MemoryAbout& m : memory) m.link = moved(m.link);
     for (Group& g : groups) {
         g.variable = moved(g.variable);
-        g.largest = moved(g.largest);
+        g.example = moved(g.example);
     }
     for (Growth& g : growths) g.link = moved(g.link);
 }

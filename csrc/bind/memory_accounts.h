@@ -99,8 +99,7 @@ struct Group {
     uint64_t headers = 0;  // bytes of tensors' and nodes' headers, not in `bytes`
     uint64_t changed = 0;  // bytes whose line is that of an in-place change
     uint64_t foreign = 0;
-    uint32_t largest = UINT32_MAX;  // link
-    uint64_t largest_bytes = 0;
+    uint32_t example = UINT32_MAX;  // link: the largest tensor of the variable that holds most
 };
 
 // Something that grows with every step of a loop.
@@ -160,6 +159,8 @@ private:
     void keep_chains();
     void describe(uint32_t vertex, uint32_t link);
     Group& group_of(uint32_t line, uint32_t vertex, uint32_t* position);
+    void hold(uint32_t group, uint32_t vertex, uint64_t nbytes, bool tensor);
+    void choose_examples();
     uint32_t shape_of(const TensorImpl& impl);
     uint32_t node_about(chainrule::Node& node, uint32_t line);
 
@@ -172,6 +173,13 @@ private:
     std::unordered_map<uint64_t, uint32_t> node_positions_;
     std::unordered_map<uint64_t, uint32_t> group_positions_;
     std::unordered_map<const void*, uint32_t> memory_positions_;
+    // What one variable holds of a group.
+    struct Holding {
+        uint64_t bytes = 0;
+        uint32_t largest = UINT32_MAX;  // vertex
+        uint64_t largest_bytes = 0;
+    };
+    std::unordered_map<uint64_t, Holding> holdings_;
     struct Place {
         void* code;
         int32_t instruction;

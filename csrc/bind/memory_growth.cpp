@@ -60,6 +60,7 @@ public:
         }
         return entries_[&start].count;
     }
+    size_t size() const { return entries_.size(); }
     // The node before one that was counted.
     GraphNode* behind(GraphNode& node) { return entries_[&node].previous; }
 
@@ -149,11 +150,13 @@ uint64_t MemoryAccounts::count_items(uint32_t container, uint32_t line) {
 void MemoryAccounts::find_growth() {
     auto& all = search_.vertices();
     Repeats repeats;
-    struct Longest {
-        uint32_t vertex;
-        uint64_t count;
+    struct Total {
+        uint32_t longest;  // vertex of the result with the longest chain
+        uint64_t count = 0;
+        uint64_t nodes = 0;  // of all results of the line
+        uint64_t bytes = 0;
     };
-    std::unordered_map<uint32_t, Longest> totals;  // by line
+    std::unordered_map<uint32_t, Total> totals;  // by line
     struct Members {
         std::vector<GraphNode*> nodes;
         bool numbers = true;  // tensors of one element, such as losses
@@ -166,10 +169,16 @@ void MemoryAccounts::find_growth() {
         GraphNode& node = *impl->grad_fn;
         uint32_t line = line_of(node.where());
         if (line == kNone) continue;
-        uint32_t count = repeats.of(node);
+        size_t known = repeats.size();
+        uint64_t count = repeats.of(node);
         if (count >= kFewest && !in_module(node)) {
-            Longest& longest = totals.emplace(line, Longest{t.link, 0}).first->second;
-            if (count > longest.count) longest = {t.link, count};
+            Total& total = totals.emplace(line, Total{t.link}).first->second;
+            total.nodes += repeats.size() - known;
+            total.bytes += weight_[t.link];
+            if (count > total.count) {
+                total.longest = t.link;
+                total.count = count;
+            }
         }
         // In a container, not in a variable or an attribute of its own.
         bool contained = all[x.parent].what == What::Object && top_[t.link] != t.link &&
@@ -180,17 +189,17 @@ void MemoryAccounts::find_growth() {
             list.numbers = list.numbers && impl->numel == 1;
         }
     }
-    for (auto& [line, longest] : totals) {
-        auto* impl = static_cast<TensorImpl*>(all[longest.vertex].pointer);
+    for (auto& [line, total] : totals) {
+        auto* impl = static_cast<TensorImpl*>(all[total.longest].pointer);
         Steps steps;
-        uint64_t stride = longest.count / kLooks + 1, i = 0;
+        uint64_t stride = total.count / kLooks + 1, i = 0;
         for (GraphNode* node = impl->grad_fn; node; node = repeats.behind(*node)) {
             if (i++ % stride == 0) steps.look_near(*node);
         }
         bool sum = impl->numel == 1 && std::strcmp(impl->grad_fn->name(), "AddBackward0") == 0;
-        if (!steps.several(longest.count, sum)) continue;
-        growths.push_back({false, steps.backwards(), line, longest.vertex, longest.count,
-                           weight_[longest.vertex]});
+        if (!steps.several(total.count, sum)) continue;
+        growths.push_back(
+            {false, steps.backwards(), line, total.longest, total.nodes, total.bytes});
     }
     for (auto& [key, members] : lists) {
         if (members.nodes.size() < kFewest) continue;

@@ -244,6 +244,30 @@ def test_saved_values_are_reached_through_the_graph():
     assert chain[3].text.startswith("saved 'other' of MulBackward0 recorded at ")
 
 
+def test_a_group_is_told_by_the_variable_that_holds_most_of_it():
+    most = []
+    for _ in range(5):
+        last = fresh()
+        most.append(last)
+    _, chain = found(count=5)
+    assert variables(chain) == ["most"]
+    assert variables(torch.memory().why(last)) == ["last"]
+
+
+def test_a_graph_without_values_ends_at_a_node():
+    x = torch.ones(KILO, requires_grad=True)
+    line = sys._getframe().f_lineno + 2
+    for _ in range(3):
+        x = x * 2
+    y = x.sum()
+    y.backward()
+    del x
+    group = torch.memory(top=None).at(f"{__file__}:{line}")
+    chain = torch.memory().why(group)
+    assert chain[-1].text == f"node MulBackward0 recorded at {group.location.describe()}"
+    assert variables(chain) == ["y"]
+
+
 def test_a_node_in_a_variable_holds_its_graph():
     x = torch.ones(KILO, requires_grad=True)
     node = (x * fresh()).grad_fn

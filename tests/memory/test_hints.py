@@ -82,6 +82,42 @@ def test_a_sum_in_an_attribute():
     assert "loss.item()" in hint.text
 
 
+def test_sums_of_several_epochs_are_added_up():
+    history = []
+    for _ in range(3):
+        model, optimizer, data = setting(steps=6)
+        total = 0
+        for x, y in data:
+            total += trained(model, optimizer, x, y)
+        history.append(total)
+    (hint,) = hints()
+    assert hint.location.line == here(-3) and hint.steps == 18 and len(history) == 3
+
+
+def test_the_surest_hint_comes_first():
+    model, optimizer, data = setting()
+    total = sums = 0
+    for x, y in data:
+        total += trained(model, optimizer, x, y)
+        sums = sums + model(x.expand(64, 32, 16)).sum()
+    sure, unsure = hints()
+    assert sure.location.line == here(-3) and "unless" not in sure.text
+    assert unsure.location.line == here(-3) and "unless" in unsure.text
+    assert unsure.bytes > sure.bytes and total.requires_grad and sums.requires_grad
+
+
+def test_statements_of_several_lines():
+    model, _, data = setting()
+    total = sum(
+        model(x).mean()
+        for x, _ in data  # every one with a graph
+    )
+    (hint,) = hints()
+    assert hint.location.line == here(-5) and hint.steps == 12
+    assert "total = sum(" in hint.text and "use total.item()" in hint.text
+    assert total.requires_grad
+
+
 def test_a_list_of_losses():
     model, optimizer, data = setting()
     history = []

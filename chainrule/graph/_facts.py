@@ -94,10 +94,14 @@ class Facts:
 
     def chain(self, call: int) -> tuple[int, ...]:
         """The calls around a call and itself, the outermost first."""
-        known = self._chains.get(call)
-        if known is None:
-            known = self._chains[call] = (*self.chain(self.calls[call][2]), call)
-        return known
+        above = []
+        while call not in self._chains:
+            above.append(call)
+            call = self.calls[call][2]
+        chain = self._chains[call]
+        for inner in reversed(above):
+            chain = self._chains[inner] = (*chain, inner)
+        return chain
 
     def place(self, node: int, line: int | None = None) -> str:
         """ "train.py:12" """

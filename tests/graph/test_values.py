@@ -409,8 +409,11 @@ def test_asking_keeps_nothing_alive():
     assert node.next_functions
 
 
-def test_a_chain_of_a_million_operators_needs_no_recursion():
-    y, (x, a, _) = euler(50_000)
+@pytest.mark.parametrize(
+    "steps", [50_000, pytest.param(500_000, marks=pytest.mark.slow)], ids=["100,000", "1,000,000"]
+)
+def test_a_long_chain_needs_no_recursion(steps):
+    y, (x, a, _) = euler(steps)
     graph = Graph(y)
     found, order = gradients(graph)
     local = local_gradients(graph)

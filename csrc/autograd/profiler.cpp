@@ -1,9 +1,11 @@
 #include "autograd/profiler.h"
 
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <time.h>
+#ifdef __linux__
+#include <sys/syscall.h>
 #include <unistd.h>
+#endif
 
 #include <algorithm>
 
@@ -22,6 +24,14 @@ int64_t now_ns() {
     timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return int64_t{t.tv_sec} * 1'000'000'000 + t.tv_nsec;
+}
+
+int64_t system_thread() {
+#ifdef __linux__
+    return syscall(SYS_gettid);
+#else
+    return static_cast<int64_t>(reinterpret_cast<uintptr_t>(&t_recorder));
+#endif
 }
 
 int64_t allocated() { return static_cast<int64_t>(detail::allocator_state.allocated_bytes); }
@@ -80,10 +90,13 @@ uint32_t Profile::add() {
 
 ProfileRecorder::ProfileRecorder(std::shared_ptr<Profile> profile)
     : profile_(std::move(profile)), outer_(t_recorder), id_(++g_recorders) {
-    check(profile_->threads.size() < UINT16_MAX, ErrorKind::Runtime,
+    std::vector<int64_t>& threads = profile_->threads;
+    const int64_t own = system_thread();
+    auto known = std::find(threads.begin(), threads.end(), own);  // paused and resumed
+    check(known != threads.end() || threads.size() < UINT16_MAX, ErrorKind::Runtime,
           "a profile holds at most 65,535 threads");
-    thread_ = static_cast<uint16_t>(profile_->threads.size());
-    profile_->threads.push_back(syscall(SYS_gettid));
+    thread_ = static_cast<uint16_t>(known - threads.begin());
+    if (known == threads.end()) threads.push_back(own);
     last_end_ = now_ns();
     last_allocated_ = allocated();
     add_observer(*this);

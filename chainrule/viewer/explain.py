@@ -74,8 +74,7 @@ class Explanation:
         return "\n".join(self._lines())
 
     def __repr__(self) -> str:
-        count = labels.counted(self.count, "path")
-        return f"<Explanation of {_d(self.root)}/{_d(self.leaf)}: {count}>"
+        return f"<Explanation of {_d(self.root)}/{_d(self.leaf)}: {_paths(self.count)}>"
 
     def _repr_html_(self) -> str:
         return (
@@ -91,8 +90,9 @@ class Explanation:
         lines = self._numeric(name) if self.total is not None else self._tensors(name)
         hidden = self.count - len(self.paths)
         if hidden:
-            what = "path is" if hidden == 1 else "paths are"
-            lines.append(f"{hidden:,} more {what} not shown; explain(..., paths=n) shows more.")
+            verb = "is" if hidden == 1 else "are"
+            more = _paths(hidden).replace(" path", " more path")
+            lines.append(f"{more} {verb} not shown; explain(..., paths=n) shows more.")
             lines.append("")
         return lines + self._check(name)
 
@@ -102,7 +102,7 @@ class Explanation:
         if self.count == 1:
             lines = [f"{name} = {total}, along one path", ""]
         else:
-            lines = [f"{name} = {total}, the sum over {self.count:,} paths", ""]
+            lines = [f"{name} = {total}, the sum over {_paths(self.count)}", ""]
         for number, path in enumerate(self.paths, 1):
             if self.count > 1:
                 start = f"path {number}: {self.root}"
@@ -130,7 +130,7 @@ class Explanation:
 
     def _tensors(self, name: str) -> list[str]:
         shape = _shape(self.paths[0].steps[-1].shape)
-        way = "one path" if self.count == 1 else f"{self.count:,} paths"
+        way = "one path" if self.count == 1 else _paths(self.count)
         lines = [f"{name} is a tensor of shape {shape}; the gradient reaches it along {way}."]
         lines.append(
             "Each step multiplies the gradient with a Jacobian; its norm at each result, over "
@@ -219,6 +219,7 @@ class _Explainer:
         self.graph = graph
         self.root, self.leaf = root, leaf
         self.names = _Names(graph)
+        self._steps: dict[int, Step] = {}  # by edge: paths have most of them in common
 
     def explanation(self, most: int, leaf_name: str) -> Explanation:
         graph = self.graph
@@ -276,26 +277,23 @@ class _Explainer:
         steps = []
         product = 1.0
         for number in edges:
-            edge = self.graph.edges[number]
-            target, source = edge.target, edge.source
-            location = target.location
-            place = ""
-            if location is not None:
-                place = labels.place(location.file, location.line)
-            gradient = source.gradient
-            norm = None if numeric or gradient is None else _norm(gradient)
-            formula = (
-                local_derivative(edge.formula, self._operand_names(target)) if numeric else None
-            )
-            steps.append(
-                Step(
-                    self.names(target.id), self.names(source.id), place, formula,
-                    edge.local, source.shape, norm,
-                )
-            )  # fmt: skip
-            if numeric:
-                product *= edge.local
+            step = self._steps.get(number)
+            if step is None:
+                step = self._steps[number] = self._step(number, numeric)
+            steps.append(step)
+            if step.local is not None:
+                product *= step.local
         return Path(tuple(steps), product if numeric else None)
+
+    def _step(self, number: int, numeric: bool) -> Step:
+        edge = self.graph.edges[number]
+        target, source = edge.target, edge.source
+        location, gradient = target.location, source.gradient
+        place = labels.place(location.file, location.line) if location is not None else ""
+        norm = None if numeric or gradient is None else _norm(gradient)
+        formula = local_derivative(edge.formula, self._operand_names(target)) if numeric else None
+        of, by = self.names(target.id), self.names(source.id)
+        return Step(of, by, place, formula, edge.local, source.shape, norm)
 
     def _operand_names(self, node: Any) -> Callable[[str], str | None]:
         names: dict[str, str] = {"y": self.names(node.id)}
@@ -333,6 +331,15 @@ class _Names:
 
     def __call__(self, node: int) -> str:
         return self._names[node]
+
+
+def _paths(count: int) -> str:
+    """``3 paths``; a number that nobody reads in digits is rounded."""
+    if count < 10**15:
+        return labels.counted(count, "path")
+    exponent = math.log10(count)
+    digits = 10 ** (exponent % 1)
+    return f"about {digits:.2f}·10^{int(exponent):,} paths"
 
 
 def _d(name: str) -> str:

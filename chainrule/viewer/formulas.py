@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable
+from functools import lru_cache
 
 _GRADIENT = ("g", "grad")
 _RESULT = ("y", "out", "result")
@@ -37,11 +38,15 @@ def local_derivative(formula: str | None, name_of: Callable[[str], str | None]) 
     if not formula:
         return None
     try:
-        parsed = ast.parse(formula.translate(_PLAIN), mode="eval").body
-        rest = _without_gradient(parsed)
+        rest = _factor_of(formula)
         return "1" if rest is None else _written(rest, name_of)[0]
     except (SyntaxError, _NotArithmetic, RecursionError):
         return None
+
+
+@lru_cache(maxsize=1024)
+def _factor_of(formula: str) -> ast.expr | None:
+    return _without_gradient(ast.parse(formula.translate(_PLAIN), mode="eval").body)
 
 
 def _without_gradient(tree: ast.expr) -> ast.expr | None:

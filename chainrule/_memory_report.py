@@ -126,7 +126,7 @@ class MemoryGroup:
         if variable is not None:
             return variable.describe()
         if self._variable_link is not None:
-            return str(self._report._chain(self._variable_link))
+            return " → ".join(map(str, self._report._chain(self._variable_link)))
         return "unknown"
 
     def __repr__(self) -> str:
@@ -289,7 +289,7 @@ class MemoryReport:
         if group.views:
             parts.append(f"{group.views:,} view{'s' if group.views > 1 else ''}")
         if group.changed:
-            parts.append("changed in place there")
+            parts.append("last changed there")
         return "; ".join(parts)
 
     def _rows(self) -> list[tuple[MemoryGroup, str, str, str]]:

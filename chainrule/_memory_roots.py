@@ -69,7 +69,7 @@ class Roots:
         self.namespaces = [module.__dict__ for _, module in modules]
         frames = list(_frames())
         for name, module in modules[:1]:
-            file = getattr(module, "__file__", None)
+            file = module.__dict__.get("__file__")
             add(True, module.__dict__, ("module", name, file))
         for frame, thread in frames:
             code = frame.f_code

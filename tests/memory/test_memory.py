@@ -88,7 +88,7 @@ def test_an_inplace_change_takes_the_line():
     assert group_at(report, made) is None
     group = group_at(report, changed)
     assert group.bytes == 4 * KILO and group.changed
-    assert "changed in place there" in str(torch.memory(top=None)) and a is not None
+    assert "last changed there" in str(torch.memory(top=None)) and a is not None
 
 
 def test_totals_add_up():

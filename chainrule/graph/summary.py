@@ -40,32 +40,54 @@ def summarize(tensor: Tensor) -> dict[str, Any]:
 
 
 def _of_list(values: list[float]) -> dict[str, Any]:
-    finite = [x for x in values if math.isfinite(x)]
-    nan = sum(x != x for x in values)
+    finite, nan = values, 0
+    if not math.isfinite(sum(values)):
+        finite = [x for x in values if math.isfinite(x)]
+        nan = sum(x != x for x in values)
     out: dict[str, Any] = {"count": len(values)}
     if finite:
         low, high = min(finite), max(finite)
-        scale = max(abs(low), abs(high)) or 1.0  # squares of huge numbers would be infinite
-        mean = math.fsum(x / scale for x in finite) / len(finite)
-        square = math.fsum((x / scale - mean) ** 2 for x in finite) / len(finite)
-        out |= {"min": low, "max": high, "mean": mean * scale, "std": math.sqrt(square) * scale}
+        mean, std = _moments(finite, max(-low, high))
+        out |= {"min": low, "max": high, "mean": mean, "std": std}
     else:
         out |= dict.fromkeys(("min", "max", "mean", "std"), "nan")
     out |= {"zeros": values.count(0.0), "nan": nan, "inf": len(values) - len(finite) - nan}
     if len(values) <= _MOST_SHOWN:
-        out["values"] = [x if math.isfinite(x) else str(x) for x in values]
+        shown = values is finite
+        out["values"] = values if shown else [x if math.isfinite(x) else str(x) for x in values]
     if finite:
         out["range"] = [low, high]
         out["histogram"] = _histogram_of_list(finite, low, high)
     return out
 
 
+def _moments(values: list[float], largest: float) -> tuple[float, float]:
+    """Mean and standard deviation."""
+    if 1e-100 < largest < 1e100:
+        mean = math.fsum(values) / len(values)
+        return mean, math.sqrt(math.fsum([(x - mean) ** 2 for x in values]) / len(values))
+    if largest == 0.0:
+        return 0.0, 0.0
+    # The squares would not be numbers.
+    mean, std = _moments([x / largest for x in values], 1.0)
+    return mean * largest, std * largest
+
+
 def _histogram_of_list(values: list[float], low: float, high: float) -> list[int]:
-    counts = [0] * BINS
+    counts = [0] * (BINS + 1)
     half = high / 2 - low / 2  # the width itself may be more than the largest number
-    for x in values:
-        place = (x / 2 - low / 2) / half if half > 0 else 0.0
-        counts[min(BINS - 1, int(place * BINS))] += 1
+    if half <= 0:
+        counts[0] = len(values)
+    elif half < 1e-300:
+        for x in values:
+            counts[int((x - low) / (high - low) * BINS)] += 1
+    else:
+        scale = BINS / half
+        start = low / 2
+        for x in values:
+            counts[int((x / 2 - start) * scale)] += 1
+    last = counts.pop()  # the largest number itself
+    counts[-1] += last
     return counts
 
 

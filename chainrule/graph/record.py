@@ -265,15 +265,15 @@ class LastBackward:
 
     Between passes only the nodes of the last graph are held, whose saved values the pass has
     freed: its structure is exact. Values and gradients are read during some passes, as many as take
-    at most `share` of the running time; those of the latest such pass are shown if its graph has
+    about `share` of the running time; those of the latest such pass are shown if its graph has
     the same operators, and the title says which pass that was. Otherwise leaves show their
     ``.grad`` as it is when the picture is made.
 
     Args:
-        share: the part of the running time that may go into reading values and gradients.
+        share: about the part of the running time that goes into reading values and gradients.
     """
 
-    def __init__(self, share: float = 0.2) -> None:
+    def __init__(self, share: float = 0.1) -> None:
         self.passes = 0
         self._share = share
         self._roots: tuple[Any, ...] = ()

@@ -22,12 +22,12 @@ _SUFFIXES = {".svg": "svg", ".html": "html", ".htm": "html", ".dot": "dot", ".gv
 _SUFFIXES |= {".json": "json", ".txt": "text"}
 _STYLES = {
     "variable": "bold",
-    "operator": "cyan",
+    "operator": "dim",
     "group": "bold blue",
     "heading": "bold blue",
-    "value": "green",
-    "gradient": "magenta",
-    "local": "yellow",
+    "value": "cyan",
+    "gradient": "yellow",
+    "local": "bold",
     "shape": "",
     "expression": "",
     "place": "dim",

@@ -24,33 +24,35 @@ _NOT_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 # One word in front of every class: in a notebook the style holds for the whole page.
 _STYLE = """
-.chainrule-graph{--paper:#fff;--ink:#1f2430;--muted:#667085;--line:#98a2b3;--op:#f8fafc;
---op-line:#475467;--leaf:#e3f5ea;--leaf-line:#2a9d63;--const:#f2f4f7;--group:#eaf1fd;
---group-line:#4a7fd6;--local:#b54708;--grad:#7a3ad6;--frame:#8094b0;--root:#f3ecfd;
-font-family:system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif}
-@media (prefers-color-scheme:dark){.chainrule-graph{--paper:#14171d;--ink:#e8eaf0;--muted:#98a1b3;
---line:#667085;--op:#20252e;--op-line:#a9b2c3;--leaf:#123524;--leaf-line:#45c486;--const:#23272f;
---group:#182a47;--group-line:#6c9df0;--local:#f5a15a;--grad:#bd95ff;--frame:#7385a3;
---root:#2c2145}}
+.chainrule-graph{--paper:#fff;--ink:#1c1e24;--muted:#666b77;--line:#a7acb8;--op:#fff;
+--op-line:#6c7385;--leaf:#e4f3ea;--leaf-line:#4f9a70;--held:#2c7a50;--const:#f1f0eb;
+--const-line:#b5b2a6;--group:#eef1fd;--group-line:#8d9be0;--value:#2563c9;--grad:#c24b12;
+--frame:#6b7fe0;--root:#fdebe0;
+font-family:"Inter","Segoe UI",system-ui,-apple-system,"Helvetica Neue",Arial,sans-serif}
+@media (prefers-color-scheme:dark){.chainrule-graph{--paper:#15171c;--ink:#eceef2;--muted:#9aa0ad;
+--line:#5d6473;--op:#262a33;--op-line:#858da0;--leaf:#1c3427;--leaf-line:#5aa97d;--held:#8bd3ab;
+--const:#25272c;--const-line:#666a73;--group:#232a4a;--group-line:#6c7bd0;--value:#86b1ff;
+--grad:#ff9a62;--frame:#7f90f0;--root:#45281a}}
 .chainrule-graph text{fill:var(--ink);font-size:12.5px}
 .chainrule-graph .cr-paper{fill:var(--paper)}
 .chainrule-graph .cr-body{stroke-width:1.6;fill:var(--op);stroke:var(--op-line)}
 .chainrule-graph .cr-leaf{fill:var(--leaf);stroke:var(--leaf-line)}
-.chainrule-graph .cr-constant{fill:var(--const);stroke:var(--line);stroke-dasharray:4 3}
+.chainrule-graph .cr-constant{fill:var(--const);stroke:var(--const-line);stroke-dasharray:4 3}
 .chainrule-graph .cr-group{fill:var(--group);stroke:var(--group-line)}
 .chainrule-graph .cr-root{fill:var(--root);stroke:var(--grad);stroke-width:2.2}
 .chainrule-graph .cr-link{fill:none;stroke:var(--line);stroke-width:1.5}
 .chainrule-graph .cr-tip{fill:var(--line)}
-.chainrule-graph .cr-frame{fill:var(--frame);fill-opacity:.09;stroke:var(--frame);
-stroke-opacity:.5}
+.chainrule-graph .cr-frame{fill:var(--frame);fill-opacity:.06;stroke:var(--frame);
+stroke-opacity:.45}
 .chainrule-graph text.cr-sign{font-size:19px}
 .chainrule-graph text.cr-var{font-family:"STIX Two Text","Latin Modern Roman",Cambria,
 "Times New Roman",serif;font-style:italic;font-size:16.5px}
 .chainrule-graph .cr-bold{font-weight:600}
 .chainrule-graph text.cr-small{font-size:11.5px}
 .chainrule-graph text.cr-muted,.chainrule-graph tspan.cr-muted{fill:var(--muted)}
-.chainrule-graph tspan.cr-held{fill:var(--leaf-line)}
-.chainrule-graph text.cr-local,.chainrule-graph tspan.cr-local{fill:var(--local);font-weight:600}
+.chainrule-graph tspan.cr-held{fill:var(--held)}
+.chainrule-graph text.cr-local,.chainrule-graph tspan.cr-local{font-weight:700;fill:var(--ink)}
+.chainrule-graph tspan.cr-value{fill:var(--value)}
 .chainrule-graph tspan.cr-grad{fill:var(--grad)}
 .chainrule-graph text.cr-halo{paint-order:stroke;stroke:var(--paper);stroke-width:4px;
 stroke-linejoin:round}
@@ -178,6 +180,7 @@ def _look(view: View, index: int, direction: str) -> _Look:
     variable = labels.printable(reader.variable(node))
     value, gradient = reader.value(node), reader.gradient(node)
     single = value is not None and value["count"] == 1
+    known = labels.summary(value, "−") if single else ""
     caption: list[list[tuple[str, str]]] = []
     if box.kind == "operator":
         sign = labels.shortened(labels.printable(reader.symbol(node)), 20)
@@ -193,14 +196,11 @@ def _look(view: View, index: int, direction: str) -> _Look:
                 (labels.shortened(labels.printable(reader.expression(node)), 24), "cr-muted")
             )
     else:
-        known = labels.summary(value, "−") if single and not variable else ""
         name = labels.shortened(variable, 24) or known or box.kind
         inside = [(name, "cr-var" if variable and len(variable) <= 3 else "")]
         first = []
-    if single and inside[0][0] != labels.summary(value, "−"):
-        first.append(
-            (" = " + labels.summary(value, "−") if first else "= " + labels.summary(value, "−"), "")
-        )
+    if single and inside[0][0] != known:
+        first += [(" = " if first else "= ", ""), (known, "cr-value")]
     elif not single:
         first.append(((" · " if first else "") + reader.shape(node), "cr-muted"))
     if first:
@@ -397,7 +397,8 @@ def _footer(view: View, numeric: bool) -> list[list[tuple[str, str]]]:
         if with_gradients:
             root = view.reader.roots[0]
             name = labels.shortened(view.reader.variable(root) or "the result", 20)
-            legend += [(" · at the nodes: value and ", "cr-muted")]
+            legend += [(" · at the nodes: ", "cr-muted"), ("value", "cr-value")]
+            legend += [(" and ", "cr-muted")]
             legend += [(f"gradient of {name}", "cr-grad")]
         notes.insert(0, legend)
     return notes

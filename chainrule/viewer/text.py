@@ -210,7 +210,9 @@ class _Tree:
             if expression and expression != variable:
                 left.append(Cell(expression, "expression"))
             else:
-                left.append(Cell(labels.printable(reader.symbol(node)), "operator"))
+                symbol = reader.symbol(node)
+                word = symbol if symbol in "+−×÷@" else reader.operator(node)
+                left.append(Cell(labels.printable(word), "operator"))
             if expression and not _says(expression, reader.operator(node), reader.symbol(node)):
                 left.append(Cell(f"  {labels.printable(reader.operator(node))}", "operator"))
         else:

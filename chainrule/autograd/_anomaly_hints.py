@@ -12,6 +12,7 @@ __all__ = ["backward_hint", "forward_hint"]
 
 # Above this no product of a sane network ends, in float32 or float64.
 _DIVERGED = 1e15
+_GROWN = 1e6  # nor does a parameter get as large
 
 _LOGS = {"log", "log2", "log10"}
 _EXPS = {"exp", "exp2", "expm1", "cosh", "sinh"}
@@ -21,14 +22,21 @@ _STEPS = {"sgd_step", "adam_step"}
 _WHERE = "A where() around it does not help: 0·∞ is NaN. Make its argument safe first"
 
 
-def _diverged(values: Sequence[Values]) -> str | None:
+_SLOWER = (
+    "Lower the learning rate, clip the gradients (torch.nn.utils.clip_grad_norm_), or scale the "
+    "data."
+)
+
+
+def _diverged(values: Sequence[Values], parameters: dict[str, Values]) -> str | None:
     largest = max((v.magnitude for v in values), default=0.0)
     if largest < _DIVERGED:
         return None
-    return (
-        f"Its inputs are as large as {number_text(largest)}: training diverges. Lower the learning "
-        "rate, clip the gradients (torch.nn.utils.clip_grad_norm_), or scale the data."
-    )
+    grown = max(parameters, key=lambda name: parameters[name].magnitude, default=None)
+    if grown is not None and parameters[grown].magnitude > _GROWN:
+        size = number_text(parameters[grown].magnitude)
+        return f"The parameter {grown} has grown to {size}: training diverges. {_SLOWER}"
+    return f"Its inputs are as large as {number_text(largest)}: training diverges. {_SLOWER}"
 
 
 def _log(x: Values) -> str | None:
@@ -108,7 +116,11 @@ def _conversion(x: Values, result: Values) -> str | None:
 
 
 def forward_hint(
-    name: str, facts: Sequence[Values], result: Values, changes: int = 0
+    name: str,
+    facts: Sequence[Values],
+    result: Values,
+    changes: int = 0,
+    parameters: dict[str, Values] | None = None,
 ) -> str | None:
     """What usually helps when an operator gave a bad number; None if nothing is known.
 
@@ -117,6 +129,7 @@ def forward_hint(
         facts: its inputs.
         result: its bad output.
         changes: how many of the inputs it changed in place.
+        parameters: those of the inputs that are trained, by name.
     """
     name = name.rstrip("_") if changes else name
     known = facts[changes:]
@@ -148,7 +161,7 @@ def forward_hint(
         hint = _domain(name, first)
     if hint:
         return hint
-    diverged = _diverged(known)
+    diverged = _diverged(known, parameters or {})
     if diverged:
         return diverged
     if name == "mul" and result.nan:
@@ -264,6 +277,7 @@ def backward_hint(
     saved: dict[str, Values],
     numbers: dict[str, float],
     gradients: Sequence[Values],
+    parameters: dict[str, Values] | None = None,
 ) -> str | None:
     """What usually helps when a node gave a bad gradient; None if nothing is known.
 
@@ -272,7 +286,8 @@ def backward_hint(
         saved: the tensors that the node keeps, by name.
         numbers: the numbers it keeps.
         gradients: those that arrived.
+        parameters: those of its inputs that are trained, by name.
     """
     rule = _BACKWARD.get(name.lstrip("_"))
     hint = rule(saved, numbers) if rule else None
-    return hint or _diverged([*saved.values(), *gradients])
+    return hint or _diverged([*saved.values(), *gradients], parameters or {})

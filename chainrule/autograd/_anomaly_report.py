@@ -190,7 +190,12 @@ def _operator_text(
         text += _elements(result.first_bad, [*pairs, ("result", result)])
     if changes:
         text.append("It works in place: the numbers before are lost; they were finite.")
-    hint = forward_hint(name.lstrip("_"), facts, result, changes)
+    trained = {
+        names.of(t) or f"input {i}": facts[i]
+        for i, t in enumerate(inputs)
+        if t.requires_grad and t.is_leaf and not changed[i]
+    }
+    hint = forward_hint(name.lstrip("_"), facts, result, changes, trained)
     return [*text, hint] if hint else text
 
 
@@ -310,7 +315,16 @@ def _backward_text(
     if cause == "appeared":
         saved = _Saved(node)
         gradients = [Values(g) for g in arrived if g is not None]
-        hint = backward_hint(operator_of(node.name()), saved.tensors, saved.numbers, gradients)
+        trained = {
+            edge.source.variable or f"input {edge.input}": Values(leaf)
+            for edge in here.inputs
+            if edge is not None
+            and edge.source.kind == "leaf"
+            and (leaf := edge.source.tensor) is not None
+        }
+        hint = backward_hint(
+            operator_of(node.name()), saved.tensors, saved.numbers, gradients, trained
+        )
         if hint:
             text.append(hint)
     return text

@@ -134,6 +134,7 @@ def test_the_module_is_named():
     text = str(error)
     assert "in the module net.2 (Linear)" in text
     assert "(net.2.weight), float32 [1, 2]: all 3e+38" in text
+    assert "The parameter net.2.weight has grown to 3e+38: training diverges" in text
 
 
 def test_two_results_of_an_operator_are_both_looked_at():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from ._profile_table import COLUMN, in_unit, percentage, render, shorten, shorten_path, sorted_by
 from .profiler_util import format_memory
 
@@ -112,7 +114,8 @@ class LineList(list[LineStats]):
                 ``"line"``.
             row_limit: lines to show; -1 for all.
             max_src_column_width: of the lines' text; None for no limit.
-            max_name_column_width: of the places; their beginning is cut. None for no limit.
+            max_name_column_width: of the places, below the current folder without its path; their
+                beginning is cut. None for no limit.
             header: a line above the table.
             time_unit: ``"s"``, ``"ms"`` or ``"us"`` for all times; by size if None.
         """
@@ -126,7 +129,8 @@ class LineList(list[LineStats]):
         in_unit(whole, time_unit)
         if row_limit >= 0:
             rows = rows[:row_limit]
-        places = [line.key for line in rows]
+        folder = os.getcwd() + os.sep
+        places = [line.key.removeprefix(folder) for line in rows]
         texts = [shorten(line.text, max_src_column_width) for line in rows]
         place_width = max([5, *map(len, places)])
         if max_name_column_width is not None:

@@ -192,6 +192,13 @@ def test_the_table_of_lines() -> None:
     assert prof.key_averages(group_by="line")[0].key == lines[0].key
 
 
+def test_places_below_the_current_folder_are_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    with profile() as prof:
+        torch.ones(3).exp()
+    monkeypatch.chdir(Path(__file__).parent)
+    assert prof.by_line().table().splitlines()[3].startswith("test_lines.py:")
+
+
 def test_no_lines_no_table() -> None:
     with profile() as prof:
         pass

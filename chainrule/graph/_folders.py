@@ -227,6 +227,9 @@ class ByModule(Folder):
         self.structure: dict[int, int] = {}
         self.call: dict[int, int] = {}
         self._ways: dict[tuple[int, ...], list[Item] | None] = {}
+        # How often a call of the same module came before it in the same outer call.
+        self._number: dict[int, int] = {}
+        self._calls_of: dict[tuple[int, str], int] = {}
 
     def fold(self) -> list[int]:
         """One pass over the operators with a stack of the calls that are open."""
@@ -248,6 +251,7 @@ class ByModule(Folder):
                     self._close(stack)
                 for opened in chain[same:]:
                     stack.append((opened, []))
+                    self._count(opened)
                 current = call
                 members = stack[-1][1]
             members.append(node)
@@ -285,13 +289,22 @@ class ByModule(Folder):
         self._rename(box, outer)
         around.append(box)
 
+    def _count(self, call: int) -> None:
+        if call not in self._number:
+            path, _, outer = self.facts.calls[call]
+            number = self._number[call] = self._calls_of.get((outer, path), 0) + 1
+            self._calls_of[outer, path] = number
+
     def _rename(self, box: int, outer: int) -> None:
-        """A module's label is its path as seen from the module around it."""
-        path, type_name, _ = self.facts.calls[self.call[box]]
+        """A module's label: its path as seen from the module around it, and which call it is."""
+        call = self.call[box]
+        path, type_name, _ = self.facts.calls[call]
         around = self.facts.calls[outer][0] if outer >= 0 else ""
         if around and path.startswith(around + "."):
             path = path[len(around) + 1 :]
-        self.boxes.label[~box] = path or type_name
+        number = self._number[call]
+        again = f" (call {number})" if number > 1 else ""
+        self.boxes.label[~box] = (path or type_name) + again
 
     def _structure_of(self, member: int) -> int:
         return self.structure[member] if member < 0 else self.intern(self.facts.what[member])
@@ -329,19 +342,20 @@ class ByModule(Folder):
         return [(start, period, length // period)]
 
     def label_of(self, loop: Loop) -> tuple[str, str]:
-        boxes = self.boxes
-        ends = []
-        for body in (loop.iterations[0], loop.iterations[-1]):
-            modules = [m for m in body if isinstance(m, int) and m < 0]
-            ends.append(boxes.label[~modules[0]] if modules else "")
-        if not ends[0]:
+        found = [
+            next((member for member in _nodes(body) if member < 0), None)
+            for body in loop.iterations
+        ]
+        boxes = [member for member in found if member is not None]
+        if not boxes:
             return _loop_label(self.facts, list(_nodes(loop.iterations[0])))
         what = [
-            boxes.detail[~m] if m < 0 else self.facts.names[m]
-            for m in loop.iterations[0]
-            if isinstance(m, int)
+            self.boxes.detail[~m] if m < 0 else self.facts.names[m]
+            for m in _nodes(loop.iterations[0])
         ]
-        label = ends[0] if ends[0] == ends[1] else f"{ends[0]} … {ends[1]}"
+        label, last = (self.boxes.label[~boxes[i]] for i in (0, -1))
+        if len({self.facts.calls[self.call[box]][0] for box in boxes}) > 1:
+            label = f"{label} … {last}"
         return label, _shortened(what, ", ")
 
 

@@ -86,7 +86,16 @@ def test_two_calls_of_one_module_are_two_boxes():
             x = picture.op("tanh", x)
         x = picture.op("exp", x)
     folding = drawn(picture, "module")
-    assert labels(folding) == ["cell.map", "cell.map"]
+    assert labels(folding) == ["cell.map", "cell.map"]  # each in a call of its own of cell
+
+    picture = Drawn()
+    x, w = picture.leaf(), picture.leaf()
+    with picture.module("net", "Net"):
+        for name in ("cell", "other", "cell"):
+            with picture.module(f"net.{name}", "Cell"):
+                x = picture.op("tanh", picture.op("mul" if name == "cell" else "add", x, w))
+    picture.op("sum", x)
+    assert labels(drawn(picture, "module"), 0) == ["cell", "other", "cell (call 2)"]
 
 
 def test_many_calls_of_one_module_are_a_repeat():

@@ -67,7 +67,7 @@ class anomaly:
     In a backward pass a NaN always counts, even one that comes from the program's data; the message
     says where the first value that was not finite came up. The sums of gradients and what an
     optimizer's step computes count too. What happens inside a custom `Function` is found at the
-    very line.
+    very line. The tangents of forward-mode derivatives are not looked at.
 
     The message names the operation, its line, the module in which it ran, the ranges of its inputs
     and its result, the first bad element, for a gradient its formula and the line of the

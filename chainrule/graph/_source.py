@@ -134,10 +134,15 @@ def _parts(tree: ast.expr) -> Iterator[ast.expr]:
         yield from (tree.right, tree.left) if swap else (tree.left, tree.right)
     elif isinstance(tree, ast.UnaryOp):
         yield tree.operand
-    elif isinstance(tree, ast.Call):
+    elif isinstance(tree, ast.Call) and not _draws(tree):
         if isinstance(tree.func, ast.Attribute) and not _is_module_name(tree.func.value):
             yield tree.func.value
         yield from tree.args
+
+
+def _draws(tree: ast.Call) -> bool:
+    """`show(model, x)` itself: what runs there are the operators of the model."""
+    return (_name(tree.func) or "").rpartition(".")[2] in ("show", "save_graph")
 
 
 def _is_module_name(tree: ast.expr) -> bool:

@@ -6,6 +6,7 @@
 #include "autograd/accumulate_grad.h"
 #include "autograd/graph_walk.h"
 #include "autograd/history.h"
+#include "autograd/no_graph.h"
 #include "bind/dtype_object.h"
 #include "bind/modules.h"
 #include "bind/node_object.h"
@@ -250,7 +251,9 @@ PyObject* graph_snapshot(PyObject*, PyObject* roots) {
             PyObject* root = PyTuple_GET_ITEM(roots, i);
             if (is_tensor(root)) {
                 Edge edge = edge_of(*tensor_of(root));
-                check(edge.node, ErrorKind::Runtime, "tensor ", i, " has no graph");
+                check(edge.node, ErrorKind::Runtime, "tensor ", i,
+                      " has no graph: it does not require grad and does not have a grad_fn",
+                      why_no_graph(*tensor_of(root)));
                 held.push_back(Ref<Node>::steal(edge.node));
             } else {
                 check(is_node(root), ErrorKind::Type, "a graph starts from tensors or nodes, not ",

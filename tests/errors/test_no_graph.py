@@ -2,11 +2,13 @@
 
 import gc
 import inspect
+import os
 import threading
 import tracemalloc
 import weakref
 
 import pytest
+from checks import resident_bytes
 
 import chainrule as torch
 
@@ -307,6 +309,7 @@ def test_reasons_keep_no_tensor_alive():
     assert DETACHED in why(derived)
 
 
+@pytest.mark.skipif("CHAINRULE_SANITIZED" in os.environ, reason="sanitizers hold freed memory")
 def test_many_cuts_do_not_grow_memory():
     x = torch.ones(2, requires_grad=True)
 
@@ -319,13 +322,13 @@ def test_many_cuts_do_not_grow_memory():
                 torch.zeros(2).add_(x)
 
     work(1000)
-    resident = _resident()
+    resident = resident_bytes()
     tracemalloc.start()
     work(100_000)
     grown, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert grown < 100_000
-    assert _resident() - resident < 8 << 20
+    assert resident_bytes() - resident < 8 << 20
 
 
 def test_reasons_of_code_that_is_gone_do_not_pile_up():
@@ -354,8 +357,3 @@ def test_threads_have_reasons_of_their_own(x):
         thread.start()
         thread.join()
     assert NOT_RECORDED in messages[0]
-
-
-def _resident():
-    with open("/proc/self/statm") as file:
-        return int(file.read().split()[1]) * 4096

@@ -174,8 +174,9 @@ class ByLine(Folder):
 
     def fold(self) -> list[int]:
         facts = self.facts
-        intern = Interner()
-        tokens = [intern((facts.site[node], facts.names[node])) for node in facts.operators]
+        number = {name: i for i, name in enumerate(dict.fromkeys(facts.names))}
+        sites, names = facts.site, facts.names
+        tokens = [sites[node] * len(number) + number[names[node]] for node in facts.operators]
         items: list[Item] = list(facts.operators)
         folded = fold_loops(
             items, tokens, least=2, shortest=4, counts_matter=False, accept=self.accept
@@ -223,7 +224,8 @@ class ByModule(Folder):
     def __init__(self, facts: Facts) -> None:
         super().__init__(facts)
         self.intern = Interner()
-        # Of each module's box: what makes it equal to another, and its call.
+        self._kinds = max(facts.what, default=0) + 1
+        # Of each module's box: what makes it equal to another (a negative number), and its call.
         self.structure: dict[int, int] = {}
         self.call: dict[int, int] = {}
         self._ways: dict[tuple[int, ...], list[Item] | None] = {}
@@ -282,7 +284,7 @@ class ByModule(Folder):
                 around.append(only)
                 return
         type_name = facts.calls[call][1]
-        structure = self.intern((type_name, tuple(map(self._structure_of, members))))
+        structure = ~self.intern((type_name, tuple(map(self._structure_of, members))))
         box = self.boxes.add("module", "", self._fold_members(members), 1, type_name)
         self.structure[box] = structure
         self.call[box] = call
@@ -307,13 +309,13 @@ class ByModule(Folder):
         self.boxes.label[~box] = (path or type_name) + again
 
     def _structure_of(self, member: int) -> int:
-        return self.structure[member] if member < 0 else self.intern(self.facts.what[member])
+        return self.structure[member] if member < 0 else self.facts.what[member]
 
     def _fold_members(self, members: list[int]) -> list[int]:
         facts = self.facts
+        sites, whats, structure = facts.site, facts.what, self.structure
         tokens = tuple(
-            self.intern((facts.site[m], facts.what[m])) if m >= 0 else self.structure[m]
-            for m in members
+            [(sites[m] + 1) * self._kinds + whats[m] if m >= 0 else structure[m] for m in members]
         )
         # Equal modules fold alike: the way is found once, with positions for members.
         if tokens not in self._ways:

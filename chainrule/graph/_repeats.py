@@ -36,13 +36,14 @@ class Loop:
 
 
 class Interner:
-    """Small equal numbers for equal things."""
+    """Equal numbers for equal things, from `start` on."""
 
-    def __init__(self) -> None:
+    def __init__(self, start: int = 0) -> None:
+        self._start = start
         self._numbers: dict[object, int] = {}
 
     def __call__(self, thing: object) -> int:
-        return self._numbers.setdefault(thing, len(self._numbers))
+        return self._numbers.setdefault(thing, self._start + len(self._numbers))
 
 
 def _keep(items: list[Item], start: int, period: int, length: int) -> list[tuple[int, int, int]]:
@@ -69,9 +70,8 @@ def fold_loops(
         accept: given (items, start, period, length) of a stretch with that period, the loops
             (start, period, count) to make of it; by default the whole periods from its start.
     """
-    intern = Interner()
-    known = list(map(intern, tokens))
-    return _fold(items, known, intern, least, shortest, counts_matter, accept or _keep)[0]
+    intern = Interner(max(tokens, default=0) + 1)
+    return _fold(items, list(tokens), intern, least, shortest, counts_matter, accept or _keep)[0]
 
 
 def _fold(

@@ -69,6 +69,13 @@ class Boxes:
             del column[group]
         return inside
 
+    def fits(self, members: list[int]) -> bool:
+        """Whether there is room in a box for all of them."""
+        if len(members) > MOST_MEMBERS:
+            return False
+        weights = self._weights
+        return sum([weights[m] if m >= 0 else 1 for m in members]) <= MOST_MEMBERS
+
     def cut(
         self,
         members: list[int],
@@ -81,6 +88,8 @@ class Boxes:
         `waist(i)` counts what crosses the place before position `i`: parts are cut where it is
         small.
         """
+        if self.fits(members):
+            return members
         weights = [self._weights[m] if m >= 0 else 1 for m in members]
         spans = [(i, i) for i in range(len(members))]
         while len(members) > 1 and sum(weights) > MOST_MEMBERS:

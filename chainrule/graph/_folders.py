@@ -46,6 +46,8 @@ class Folder:
 
     def cut(self, members: list[int]) -> list[int]:
         """A sequence that is too long for one box, in parts."""
+        if self.boxes.fits(members):
+            return members
 
         def label(first: int, last: int) -> str:
             return self.part_label(members[first], members[last])

@@ -1,7 +1,24 @@
 """A graph as plain data: the exchange format "chainrule.graph" that pictures and tools read.
 
-The format is columnar: one list per property, texts as indices into one table. ``NaN`` and
-infinities are the strings "nan", "inf" and "-inf", which JSON can write.
+The format is columnar: one list per property. A text is an index into ``strings``, -1 for none;
+``NaN`` and infinities are the strings "nan", "inf" and "-inf", which JSON can write.
+
+=============  ===================================================================================
+``nodes``      in the order of recording, inputs before their users: ``kind`` (0 operator, 1 leaf,
+               2 constant), ``op``, ``symbol``, ``name``, ``variable``, ``shape`` ("3×4"; "" of a
+               number), ``dtype``, ``bytes`` (saved), ``file``, ``line`` (0: not known),
+               ``function``, ``expression``, ``module`` (index into ``modules``), ``formula`` (a
+               list with the derivative for each input), ``order`` (position in the backward pass,
+               -1), ``value`` and ``grad`` (indices into ``summaries``, -1)
+``edges``      ``source``, ``target``, ``input`` (its position) and ``local`` (the local gradient of
+               tensors with one element, or null)
+``modules``    the ``path`` and ``type`` of each ``nn.Module``
+``sources``    by file (its index, as a text) and line: the text of the line
+``folds``      by "module", "line" and "structure": the innermost ``group`` of each node, -1 for
+               none, and the ``groups``, a parent before its children, as in `Folding`
+``summaries``  what `summarize` gives
+``roots``      the nodes from which the backward pass starts
+=============  ===================================================================================
 """
 
 from __future__ import annotations

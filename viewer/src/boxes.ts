@@ -9,7 +9,7 @@ import { fitText, textWidth } from "./textwidth";
 /** Diameters of the circles of operators: in figures, and in larger graphs. */
 const CIRCLE = 46;
 const DOT = 30;
-const MAX_TEXT = 170;
+const MAX_TEXT = 210;
 
 export interface BoxContent {
   look: "circle" | "leaf" | "constant" | "pill" | "group";
@@ -39,7 +39,7 @@ function groupContent(state: State, item: number): BoxContent {
   const title = fitText(group.label || "(no module)", "label", MAX_TEXT);
   const badge = group.repeats > 1 ? `×${formatCount(group.repeats)}` : "";
   const note = `${formatCount(count)} nodes`;
-  const subtitle = fitText(group.detail, group.kind === "line" ? "mono" : "small", MAX_TEXT + 30);
+  const subtitle = fitText(group.detail, group.kind === "line" ? "mono" : "small", MAX_TEXT);
   const titleRow = textWidth(title, "label") + (badge ? textWidth(badge, "small") + 22 : 0);
   const noteRow = textWidth(note, "small");
   const subtitleRow = subtitle ? textWidth(subtitle, group.kind === "line" ? "mono" : "small") : 0;

@@ -1,5 +1,6 @@
 // Draws the picture of the state, and moves it smoothly from one picture to the next.
-import { boxContent, control, drawBox, text, type BoxContent } from "./boxes";
+import { boxContent, drawBox, text, type BoxContent } from "./boxes";
+import { drawContainer, entitle, resize } from "./containers";
 import { transformOf, type Camera } from "./camera";
 import { calm, svg } from "./dom";
 import { between, pathThrough, resample } from "./edgepath";
@@ -16,7 +17,7 @@ import {
 } from "./layout";
 import type { LevelEdge } from "./scene";
 import type { State } from "./state";
-import { fitText, textWidth } from "./textwidth";
+import { textWidth } from "./textwidth";
 
 const DURATION = 380;
 const SAMPLES = 14;
@@ -25,6 +26,8 @@ interface BoxView {
   box: PlacedBox;
   element: SVGGElement;
   content: BoxContent | null;
+  /** Of an unfolded group: its title, above the lines. */
+  title: SVGGElement | null;
   from: Rect;
   leaving: boolean;
 }
@@ -45,6 +48,7 @@ export class Drawing {
   readonly edges = new Map<string, EdgeView>();
   private containers = svg("g", { class: "containers" });
   private lines = svg("g", { class: "edges" });
+  private titles = svg("g", { class: "titles" });
   private labels = svg("g", { class: "edge-labels" });
   private items = svg("g", { class: "boxes" });
   private contents = new Map<number, BoxContent>();
@@ -59,7 +63,7 @@ export class Drawing {
     world: SVGGElement,
   ) {
     this.stage = world.ownerSVGElement!;
-    world.append(this.containers, this.lines, this.labels, this.items);
+    world.append(this.containers, this.lines, this.titles, this.labels, this.items);
     this.picture = this.layout();
   }
 
@@ -137,7 +141,7 @@ export class Drawing {
   }
 
   private clear(): void {
-    for (const layer of [this.containers, this.lines, this.labels, this.items])
+    for (const layer of [this.containers, this.lines, this.titles, this.labels, this.items])
       layer.replaceChildren();
     this.boxes.clear();
     this.edges.clear();
@@ -179,17 +183,22 @@ export class Drawing {
       if (known && same && !known.leaving) {
         known.from = known.box;
         known.box = box;
-        if (box.unfolded) this.entitle(known.element, box);
+        if (known.title) entitle(this.state, known.title, box);
         continue;
       }
       known?.element.remove();
+      known?.title?.remove();
       const content = box.unfolded ? null : this.content(box.item);
-      const element = content ? drawBox(content) : this.drawContainer(box);
+      const container = content ? null : drawContainer(this.state, box);
+      const element = container ? container.frame : drawBox(content!);
+      const title = container?.title ?? null;
+      if (title) this.titles.append(title);
       this.label(element, box);
       (content ? this.items : this.containers).append(element);
       const from = oldRects.get(box.item) ?? this.nearestOld(box.item, oldRects) ?? box;
       if (!still) element.style.opacity = "0";
-      this.boxes.set(key, { box, element, content, from, leaving: false });
+      if (!still && title) title.style.opacity = "0";
+      this.boxes.set(key, { box, element, content, title, from, leaving: false });
     }
     for (const [key, view] of this.boxes) {
       if (keep.has(key)) continue;
@@ -219,35 +228,6 @@ export class Drawing {
     element.setAttribute("role", "treeitem");
     if (group) element.setAttribute("aria-expanded", String(box.unfolded));
     element.setAttribute("aria-label", describe(state, box.item));
-  }
-
-  private drawContainer(box: PlacedBox): SVGGElement {
-    const { fold } = this.state;
-    const group = fold.group(box.item);
-    const element = svg("g", { class: `around tint-${group.kind} depth-${box.depth % 4}` });
-    element.append(
-      svg("rect", { class: "ring", x: -4, y: -4, rx: 16 }),
-      svg("rect", { class: "body", rx: 12 }),
-      text("", 16, 18, "title start"),
-      text("", 16, 18.5, "subtitle start"),
-    );
-    this.entitle(element, box);
-    element.append(control(box.w - 18, 18, "−"));
-    return element;
-  }
-
-  /** Writes as much of a group's title as its width holds. */
-  private entitle(element: SVGGElement, box: PlacedBox): void {
-    const group = this.state.fold.group(box.item);
-    const [title, subtitle] = element.querySelectorAll("text");
-    const words = fitText(group.label || "(no module)", "label", Math.max(80, box.w - 70));
-    const width = textWidth(words, "label");
-    const repeats = group.repeats > 1 ? `×${formatCount(group.repeats)}` : "";
-    const note = [repeats, group.detail].filter(Boolean).join("  ");
-    const room = box.w - width - 70;
-    title!.textContent = words;
-    subtitle!.textContent = note && room > 30 ? fitText(note, "small", room) : "";
-    subtitle!.setAttribute("x", String(16 + width + 10));
   }
 
   private joinEdges(still: boolean): void {
@@ -352,15 +332,15 @@ export class Drawing {
       } else {
         const w = mix(from.w, box.w);
         const h = mix(from.h, box.h);
-        element.setAttribute(
-          "transform",
-          `translate(${round(mix(from.x, box.x))} ${round(mix(from.y, box.y))})`,
-        );
+        const at = `translate(${round(mix(from.x, box.x))} ${round(mix(from.y, box.y))})`;
+        element.setAttribute("transform", at);
+        view.title?.setAttribute("transform", at);
         resize(element, w, h);
       }
       const opacity = leaving ? 1 - part : Math.min(1, part * 1.4);
-      if (leaving || element.style.opacity !== "") {
-        element.style.opacity = part >= 1 && !leaving ? "" : String(round(opacity));
+      for (const one of view.title ? [element, view.title] : [element]) {
+        if (!leaving && one.style.opacity === "") continue;
+        one.style.opacity = part >= 1 && !leaving ? "" : String(round(opacity));
       }
     }
     const { direction } = this.picture;
@@ -388,6 +368,7 @@ export class Drawing {
         continue;
       }
       view.element.remove();
+      view.title?.remove();
       this.boxes.delete(key);
     }
   }
@@ -395,17 +376,6 @@ export class Drawing {
   boxOf(item: number): BoxView | undefined {
     return this.boxes.get(`box${item}`) ?? this.boxes.get(`around${item}`);
   }
-}
-
-function resize(element: SVGGElement, w: number, h: number): void {
-  const [ring, body] = element.children as unknown as [SVGRectElement, SVGRectElement];
-  ring.setAttribute("width", String(round(w + 8)));
-  ring.setAttribute("height", String(round(h + 8)));
-  body.setAttribute("width", String(round(w)));
-  body.setAttribute("height", String(round(h)));
-  element
-    .querySelector("[data-control]")
-    ?.setAttribute("transform", `translate(${round(w - 18)} 18)`);
 }
 
 function rectOf({ x, y, w, h }: Rect): Rect {

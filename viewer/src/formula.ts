@@ -144,8 +144,10 @@ class Reader {
       const right = this.unary();
       if (sign === "/" || sign === "÷") left = math("mfrac", {}, bare(left), bare(right));
       else {
-        const shown = sign === "*" || sign === "·" ? "\u00b7" : sign === "@" ? "\u2062" : sign;
-        left = math("mrow", {}, left, operator(shown), right);
+        // Matrices stand side by side.
+        const shown = sign === "*" ? "·" : sign;
+        const between = sign === "@" ? math("mspace", { width: "0.22em" }) : operator(shown);
+        left = math("mrow", {}, left, between, right);
       }
     }
   }

@@ -49,7 +49,9 @@ export class Highlight {
       }
     }
     for (const view of drawing.boxes.values()) {
-      view.element.classList.toggle("dimmed", !!lit && !litItems.has(view.box.item));
+      const dimmed = !!lit && !litItems.has(view.box.item);
+      view.element.classList.toggle("dimmed", dimmed);
+      view.title?.classList.toggle("dimmed", dimmed);
     }
     for (const view of drawing.edges.values()) {
       const on =

@@ -59,15 +59,16 @@ export class QuietLines {
   }
 }
 
-/** A bow from box to box, leaving and arriving along the direction of the drawing. */
+/** A bow beside the picture's own lines: out of the side of one box, into the side of the other. */
 function arc(a: PlacedBox, b: PlacedBox, direction: Direction): string {
-  const down = direction === "down";
-  const from: Point = down
-    ? { x: a.x + a.w / 2, y: a.y + a.h }
-    : { x: a.x + a.w, y: a.y + a.h / 2 };
-  const to: Point = down ? { x: b.x + b.w / 2, y: b.y } : { x: b.x, y: b.y + b.h / 2 };
-  const reach = Math.max(24, (down ? Math.abs(to.y - from.y) : Math.abs(to.x - from.x)) / 3);
-  return down
-    ? `M${from.x} ${from.y}C${from.x} ${from.y + reach} ${to.x} ${to.y - reach} ${to.x} ${to.y}`
-    : `M${from.x} ${from.y}C${from.x + reach} ${from.y} ${to.x - reach} ${to.y} ${to.x} ${to.y}`;
+  if (direction === "down") {
+    const from: Point = { x: a.x + a.w, y: a.y + a.h / 2 };
+    const to: Point = { x: b.x + b.w, y: b.y + b.h / 2 };
+    const bow = Math.max(from.x, to.x) + 30 + Math.abs(to.y - from.y) * 0.12;
+    return `M${from.x} ${from.y}C${bow} ${from.y} ${bow} ${to.y} ${to.x} ${to.y}`;
+  }
+  const from: Point = { x: a.x + a.w / 2, y: a.y + a.h };
+  const to: Point = { x: b.x + b.w / 2, y: b.y + b.h };
+  const bow = Math.max(from.y, to.y) + 30 + Math.abs(to.x - from.x) * 0.12;
+  return `M${from.x} ${from.y}C${from.x} ${bow} ${to.x} ${bow} ${to.x} ${to.y}`;
 }

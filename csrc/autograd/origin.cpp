@@ -5,6 +5,7 @@
 namespace chainrule {
 
 std::string (*g_describe_module)(const ModuleScope& scope) = nullptr;
+std::string (*g_describe_parameter)(const ModuleScope& scope, const TensorImpl& leaf) = nullptr;
 
 std::string describe_origin(const TensorImpl& t) {
     if (t.grad_fn) return concat("result of ", t.grad_fn->described());

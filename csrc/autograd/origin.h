@@ -10,6 +10,8 @@ namespace chainrule {
 // The module call in which an operation ran, for messages: 'module "layers.1" (ReLU)'. Lent by the
 // front end, which knows modules.
 extern std::string (*g_describe_module)(const ModuleScope& scope);
+// What the outermost of the running modules calls a leaf: 'parameter "layers.1.weight"', or "".
+extern std::string (*g_describe_parameter)(const ModuleScope& scope, const TensorImpl& leaf);
 
 // For messages: "result of MulBackward0 recorded at train.py:2:  h = x * 2"; of large or changed
 // memory the line that made or changed it; "" when nothing is known.

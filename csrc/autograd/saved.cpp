@@ -65,9 +65,17 @@ void Saved::fail_released(Node& owner) {
 }
 
 namespace {
-bool looks_into_leaf(const TensorImpl& t) {
+// The leaf that a saved value is or looks into; null if there is none.
+const TensorImpl* leaf_of(const TensorImpl& t) {
     const TensorImpl& base = t.base ? *t.base : t;
-    return (base.flags & kRequiresGrad) && !base.grad_fn;
+    return (base.flags & kRequiresGrad) && !base.grad_fn ? &base : nullptr;
+}
+
+// "The value", or 'The value, parameter "0.weight",' where a module knows it.
+std::string value_title(const Node& owner, const TensorImpl* leaf) {
+    if (!leaf || !owner.scope() || !g_describe_parameter) return "The value";
+    std::string name = g_describe_parameter(*owner.scope(), *leaf);
+    return name.empty() ? "The value" : concat("The value, ", name, ",");
 }
 }  // namespace
 
@@ -79,13 +87,13 @@ void Saved::fail_changed(Node& owner) const {
         producer = concat(", which is output ", impl_->output_index, " of ",
                           operation_of(*impl_->grad_fn), ",");
     }
-    bool leaf = output_ < 0 && looks_into_leaf(*impl_);
+    const TensorImpl* leaf = output_ < 0 ? leaf_of(*impl_) : nullptr;
     fail(ErrorKind::Runtime,
          "one of the variables needed for gradient computation has been modified by an inplace "
          "operation: [",
          legacy_type_name(impl_->dtype), " ", to_string(Dims(impl_->sizes(), impl_->ndim)), "]",
          producer, " is at version ", impl_->storage->version, "; expected version ", version_,
-         " instead.", note("The value was saved by ", owner.described()),
+         " instead.", note(value_title(owner, leaf), " was saved by ", owner.described()),
          note_at(impl_->storage->changed, "and changed at "),
          !leaf && same_place(impl_->storage->changed, owner.where())
              ? note("Both happen in that line: look for inplace=True in the modules that it calls.")

@@ -1,5 +1,8 @@
 #include "autograd/engine.h"
 
+#include <unordered_set>
+
+#include "autograd/accumulate_grad.h"
 #include "autograd/history.h"
 #include "autograd/origin.h"
 #include "autograd/tangent.h"
@@ -109,25 +112,43 @@ Edge edge_from(PyObject* object) {
         no_graph_of(t) ? why_no_graph(t) : note("Set requires_grad=True on it before it is used."));
 }
 
-[[noreturn]] void refuse_unused(PyObject* input, Node* node, size_t position) {
-    std::string what;
-    if (node->is_accumulate_grad()) {
-        const TensorImpl& t = *impl_of(input);
-        // Only the question itself holds the node of a leaf that nothing was computed from.
-        what =
-            concat("Input ", position, " is a leaf of shape ", to_string(Dims(t.sizes(), t.ndim)),
-                   node->refcount() == 1
-                       ? ": no recorded operation that is still alive uses it."
-                       : ": other recorded operations use it, but the outputs do not depend "
-                         "on it.");
-    } else {
-        what = concat("Input ", position, " is the result of ", node->described());
+// A module call in which part of the graph was recorded; its outermost module knows names.
+const ModuleScope* scope_below(const std::vector<Edge>& roots) {
+    std::vector<Node*> stack;
+    std::unordered_set<Node*> seen;
+    for (const Edge& root : roots) stack.push_back(root.node);
+    while (!stack.empty()) {
+        Node* node = stack.back();
+        stack.pop_back();
+        if (!node || !seen.insert(node).second) continue;
+        if (node->scope()) return node->scope();
+        for (uint32_t i = 0; i < node->num_inputs(); ++i) stack.push_back(node->edges()[i].node);
     }
+    return nullptr;
+}
+
+std::string unused_leaf(const TensorImpl& t, Node& node, const std::vector<Edge>& roots) {
+    const ModuleScope* scope = scope_below(roots);
+    std::string name = scope ? g_describe_parameter(*scope, t) : std::string();
+    // Only the question itself holds the node of a leaf that nothing was computed from.
+    const char* use = node.refcount() == 1
+                          ? ": no recorded operation that is still alive uses it."
+                          : ": other recorded operations use it, but the outputs do not depend on "
+                            "it.";
+    return concat(name.empty() ? "a leaf" : name, " of shape ", to_string(Dims(t.sizes(), t.ndim)),
+                  use);
+}
+
+[[noreturn]] void refuse_unused(Node& node, size_t position, const std::vector<Edge>& roots) {
+    std::string what =
+        node.is_accumulate_grad()
+            ? unused_leaf(*static_cast<AccumulateGrad&>(node).variable(), node, roots)
+            : concat("the result of ", node.described(),
+                     note("The outputs were not computed from it."));
     fail(ErrorKind::Runtime, "The differentiated Tensor at index ", position,
          " appears to not have been used in the graph. Set allow_unused=True if this is the "
          "desired behavior.",
-         note(what),
-         node->is_accumulate_grad() ? "" : note("The outputs were not computed from it."),
+         note("Input ", position, " is ", what),
          note("With allow_unused=True its gradient is None; with materialize_grads=True it is "
               "zeros."));
 }
@@ -180,7 +201,7 @@ PyObject* run(PyObject*, PyObject* const* args, Py_ssize_t nargs) {
         PyRef tuple = checked(PyTuple_New(static_cast<Py_ssize_t>(results.size())));
         for (size_t i = 0; i < results.size(); ++i) {
             if (!results[i] && !options.allow_unused) {
-                refuse_unused(inputs[i], wanted.edges[i].node, i);
+                refuse_unused(*wanted.edges[i].node, i, roots.edges);
             }
             if (!results[i] && materialize && is_tensor(inputs[i])) {
                 Tensor like = tensor_of(inputs[i]);

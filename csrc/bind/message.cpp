@@ -42,23 +42,39 @@ PyRef calls_of(const ModuleScope& innermost) {
     return list;
 }
 
-std::string describe_module(const ModuleScope& scope) {
+// What a function of chainrule.nn.modules._messages says; "" if it fails, since the error that is
+// being described matters more.
+template <class Arguments>
+std::string said_by(const char* function, Arguments&& arguments) {
     PyObject *type, *value, *traceback;
     PyErr_Fetch(&type, &value, &traceback);
     std::string text;
     try {
         PyRef messages = checked(PyImport_ImportModule("chainrule.nn.modules._messages"));
-        PyRef name = checked(PyType_GetName(static_cast<PyTypeObject*>(scope.type)));
-        PyRef found = checked(PyObject_CallMethod(messages.get(), "module_call", "OO",
-                                                  calls_of(scope).get(), name.get()));
-        const char* utf8 = PyUnicode_AsUTF8(found.get());
+        PyRef method = checked(PyObject_GetAttrString(messages.get(), function));
+        PyRef given = checked(arguments());
+        PyRef said = checked(PyObject_CallObject(method.get(), given.get()));
+        const char* utf8 = PyUnicode_AsUTF8(said.get());
         if (utf8) text = utf8;
     } catch (const PythonErrorSet&) {
-        text.clear();  // the error that is being described matters more
+        text.clear();
     }
     PyErr_Clear();
     PyErr_Restore(type, value, traceback);
     return text;
+}
+
+std::string describe_module(const ModuleScope& scope) {
+    return said_by("module_call", [&] {
+        PyRef name = checked(PyType_GetName(static_cast<PyTypeObject*>(scope.type)));
+        return PyTuple_Pack(2, calls_of(scope).get(), name.get());
+    });
+}
+
+std::string describe_parameter(const ModuleScope& scope, const TensorImpl& leaf) {
+    auto* object = static_cast<PyObject*>(leaf.python_object);
+    if (!object) return "";
+    return said_by("parameter", [&] { return PyTuple_Pack(2, calls_of(scope).get(), object); });
 }
 
 PyMethodDef functions[] = {
@@ -73,6 +89,7 @@ PyMethodDef functions[] = {
 void init_messages(PyObject* module) {
     g_describe_origin = describe_origin;
     g_describe_module = describe_module;
+    g_describe_parameter = describe_parameter;
     g_describe_running_module = [] {
         return t_state.scope ? describe_module(*t_state.scope) : std::string();
     };

@@ -47,7 +47,7 @@ first.backward()
 optimizer.step()
 second.backward()
 """,
-        ("train.py:4:  second =", "train.py:6:  optimizer.step()"),
+        ('parameter "1.weight"', "train.py:4:  second =", "train.py:6:  optimizer.step()"),
         keeps=MODIFIED,  # torch saves a transposed view of the weight
     ),
     Case(

@@ -208,6 +208,23 @@ torch.autograd.grad(loss, [a, b])
         ("[4]", "allow_unused=True"),
     ),
     Case(
+        "unused_parameter",
+        "A parameter that the loss does not depend on",
+        """\
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.used = nn.Linear(2, 1)
+        self.spare = nn.Linear(2, 1)
+    def forward(self, x):
+        return self.used(x)
+net = Net()
+loss = net(torch.ones(4, 2)).mean()
+torch.autograd.grad(loss, list(net.parameters()))
+""",
+        ('Input 2 is parameter "spare.weight" of shape [1, 2]', "allow_unused=True"),
+    ),
+    Case(
         "used_too_early",
         "The gradient of a tensor that the loss was not computed from",
         """\

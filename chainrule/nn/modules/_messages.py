@@ -48,6 +48,18 @@ def module_call(calls: list[Any], kind: str) -> str:
     return f'module "{".".join(names)}" ({kind})' if names else f"module {kind}"
 
 
+def parameter(calls: list[Any], leaf: Any) -> str:
+    """What the outermost module calls one of its parameters; "" if it is none of them.
+
+    Args:
+        calls: the modules whose calls were running, outermost first; None for one that is gone.
+        leaf: the tensor.
+    """
+    known = (name for name, own in calls[0].named_parameters() if own is leaf) if calls[0] else ()
+    name = next(iter(known), "")
+    return f'parameter "{name}"' if name else ""
+
+
 def state_advice(missing: list[str], unexpected: list[str], problems: list[str]) -> list[str]:
     """What may have been meant: keys that differ by a prefix only, sizes of another model.
 

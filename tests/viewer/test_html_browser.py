@@ -334,6 +334,13 @@ def test_screen_readers_are_told_names_states_and_changes(run: Run) -> None:
     assert "stem" in seen["spoken"]
 
 
+@pytest.mark.parametrize(
+    ("make", "boxes"), [(payloads.single, 1), (payloads.bare, 3), (payloads.constants, 3)]
+)
+def test_odd_graphs_are_shown_too(run: Run, make: Any, boxes: int) -> None:
+    assert run(make(), "useEverything") == boxes
+
+
 FORMULAS = [
     "−g·self / other²",
     "0 if self < other else g / 2 if self = other else g",

@@ -136,7 +136,7 @@ function figureContent(
   const kind = graph.kind[item]!;
   const variable = graph.variable(item);
   const isOperator = kind !== LEAF && kind !== CONSTANT;
-  const title = isOperator ? symbol : variable || constantText(state, item);
+  const title = isOperator ? symbol : shortPath(variable) || constantText(state, item);
   const name = isOperator ? variable : "";
   const width = Math.max(
     CIRCLE,
@@ -289,7 +289,7 @@ export function control(x: number, y: number, sign: "+" | "−"): SVGGElement {
   return svg(
     "g",
     { class: "control", "data-control": "", transform: `translate(${x} ${y})` },
-    svg("circle", { class: "control-area", r: 9 }),
+    svg("circle", { class: "control-area", r: 11 }),
     svg("path", { d: arms }),
   );
 }

@@ -67,6 +67,8 @@ function startGraph(payload: Payload, title: string): void {
   setupFolds(state);
   const legend = (): void => {
     byId("figure-note").hidden = !state.figure;
+    const locals = state.graph.data.edges.local.some((value) => value !== null);
+    byId("figure-note").querySelector<HTMLElement>(".local")!.hidden = !locals;
   };
   state.on("scene", legend);
   legend();

@@ -434,6 +434,28 @@ def random_dag(size: int = 100_000, seed: int = 0) -> dict[str, Any]:
     return payload(b.graph(size - 1))
 
 
+def single() -> dict[str, Any]:
+    """A variable that is itself the root."""
+    b = Builder("single.py")
+    return payload(b.graph(b.node("", variable="x")))
+
+
+def bare() -> dict[str, Any]:
+    """Two roots; nothing is known but operators and edges; one input is used twice."""
+    b = Builder("")
+    x = b.node("")
+    square = b.node("mul", x, x)
+    return payload(b.graph(square, b.node("exp", square), backward=False))
+
+
+def constants() -> dict[str, Any]:
+    """Inputs without gradients, and numbers that are no numbers."""
+    b = Builder("constants.py")
+    one_input = b.node("", constant=True, value="inf")
+    other = b.node("", constant=True, value=many(64, 2.0))
+    return payload(b.graph(b.node("matmul", one_input, other, value="nan", grad="-inf")))
+
+
 HOSTILE = '</script><img src=x onerror="window.hacked=1"><!-- \u2028 \' ]]> &lt;b&gt;'
 
 

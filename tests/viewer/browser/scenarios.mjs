@@ -429,3 +429,30 @@ export async function formulaWords(tools) {
 export async function flameVisible(tools) {
   return tools.page.locator("#flame").isVisible();
 }
+
+/** Selects every box with the keyboard and the mouse, and uses every control. */
+export async function useEverything(tools) {
+  const { page, count, still } = tools;
+  const boxes = await count("#stage .box");
+  for (let at = 0; at < boxes; at++) {
+    await page.locator("#stage .box").nth(at).locator(".body").click();
+  }
+  for (const key of [
+    "ArrowLeft",
+    "ArrowUp",
+    "ArrowRight",
+    " ",
+    ".",
+    ",",
+    "[",
+    "f",
+    "+",
+    "Escape",
+  ]) {
+    await page.keyboard.press(key);
+  }
+  await page.click("#tab-statistics");
+  await page.click("#direction");
+  await still();
+  return boxes;
+}

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
+    from chainrule.graph.stats import graph_stats
+
     from . import profiler
     from .profiler import profile
 
@@ -43,6 +45,7 @@ __all__ = [
     "gradcheck",
     "gradgradcheck",
     "graph",
+    "graph_stats",
     "inference_mode",
     "no_grad",
     "observe",
@@ -53,7 +56,12 @@ __all__ = [
 ]
 
 # Names whose module is not worth loading before they are used; "" for modules.
-_LAZY = {"profile": "profiler", "profiler": "", "profiler_util": ""}
+_LAZY = {
+    "graph_stats": "chainrule.graph.stats",
+    "profile": "chainrule.autograd.profiler",
+    "profiler": "",
+    "profiler_util": "",
+}
 
 
 def __getattr__(name: str) -> Any:
@@ -62,7 +70,7 @@ def __getattr__(name: str) -> Any:
         from chainrule._missing import missing_attribute
 
         raise missing_attribute(__name__, name)
-    module = __import__(f"{__name__}.{home or name}", fromlist=("*",))
+    module = __import__(home or f"{__name__}.{name}", fromlist=("*",))
     found = getattr(module, name) if home else module
     globals()[name] = found
     return found

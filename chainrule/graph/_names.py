@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
+from inspect import CO_OPTIMIZED
 from types import FrameType
 from typing import Any
 
-from chainrule import Tensor
+from chainrule import _C, Tensor
 
 __all__ = ["variables"]
 
@@ -30,17 +31,21 @@ def _frames(frame: FrameType | None) -> Iterator[FrameType]:
         frame = frame.f_back
 
 
-def _namespaces() -> Iterator[dict[str, Any]]:
+def _namespaces() -> Iterator[list[tuple[str, Any]]]:
     """Local variables from the innermost frame outwards, then the globals of those frames."""
     frames = list(_frames(sys._getframe(1)))
     seen: set[int] = set()
     for frame in frames:
-        if frame.f_locals is not frame.f_globals:
-            yield frame.f_locals
+        if frame.f_code.co_flags & CO_OPTIMIZED:
+            # Not `f_locals`: before Python 3.13 that leaves a dict on the frame of a function,
+            # which keeps tensors alive that the function has long deleted.
+            yield _C._frame_variables(frame)
+        elif frame.f_locals is not frame.f_globals:  # a class body, or what exec() runs
+            yield list(frame.f_locals.items())
     for frame in frames:
         if id(frame.f_globals) not in seen:
             seen.add(id(frame.f_globals))
-            yield frame.f_globals
+            yield list(frame.f_globals.items())
 
 
 def _members(name: str, value: Any, depth: int) -> Iterator[tuple[str, Any]]:
@@ -79,7 +84,7 @@ def variables() -> tuple[list[tuple[str, Tensor]], list[tuple[str, Tensor]], dic
     nets = 0
     others: list[tuple[str, Any]] = []
     for namespace in _namespaces():
-        for name, value in list(namespace.items()):
+        for name, value in namespace:
             if name.startswith("_"):
                 continue
             if isinstance(value, Tensor):

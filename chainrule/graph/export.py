@@ -30,7 +30,7 @@ from math import isfinite
 from chainrule.graph._columns import LEAF
 from chainrule.graph._facts import collector_off, facts_of
 from chainrule.graph._symbols import symbol_of
-from chainrule.graph.fold import KINDS, fold_facts
+from chainrule.graph.folding import KINDS, fold_facts
 from chainrule.graph.summary import summarize
 
 TYPE_CHECKING = False

@@ -6,7 +6,7 @@ from time import perf_counter
 
 from chainrule.autograd.observe import observe
 from chainrule.graph._passes import Pass, Step, Structure, structure_key
-from chainrule.graph.fold import KINDS
+from chainrule.graph.folding import KINDS
 from chainrule.graph.model import Graph
 from chainrule.graph.summary import summarize
 

@@ -180,17 +180,26 @@ struct FindSaved final : SavedVisitor {
 PyObject* node_getattro(PyObject* self, PyObject* name) {
     PyObject* value = PyObject_GenericGetAttr(self, name);
     if (value || !PyErr_ExceptionMatches(PyExc_AttributeError)) return value;
+    PyObject *type, *error, *trace;  // set aside, as making the value calls Python
+    PyErr_Fetch(&type, &error, &trace);
     const char* text = PyUnicode_AsUTF8(name);
-    if (!text || std::string(text).rfind("_saved_", 0) != 0) return nullptr;
-    return guarded([&]() -> PyObject* {
-        FindSaved find;
-        find.wanted = text + 7;
-        find.node = node_of(self);
-        find.node->visit_saved(find);
-        if (!find.found) throw PythonErrorSet();  // the AttributeError stands
-        PyErr_Clear();
-        return find.found.leak();
-    });
+    if (text && std::string(text).rfind("_saved_", 0) == 0) {
+        value = guarded([&]() -> PyObject* {
+            FindSaved find;
+            find.wanted = text + 7;
+            find.node = node_of(self);
+            find.node->visit_saved(find);
+            return find.found.leak();
+        });
+    }
+    if (value || PyErr_Occurred()) {
+        Py_XDECREF(type);
+        Py_XDECREF(error);
+        Py_XDECREF(trace);
+    } else {
+        PyErr_Restore(type, error, trace);
+    }
+    return value;
 }
 
 PyObject* node_dir(PyObject* self, PyObject*) {

@@ -8,7 +8,7 @@ import pytest
 import chainrule as torch
 from chainrule.graph import Graph
 from chainrule.graph.export import graph_to_dict, to_json, to_payload
-from chainrule.graph.fold import KINDS, Folding, Group
+from chainrule.graph.folding import KINDS, Folding, Group
 from chainrule.graph.summary import summarize
 from graph._drawn import check_folding
 from graph._nets import euler, neurons, residual_loss, transformer_loss

@@ -7,7 +7,7 @@ import pytest
 from chainrule.graph import Graph
 from chainrule.graph._facts import facts_of
 from chainrule.graph._repeats import Loop, find_runs, fold_loops
-from chainrule.graph.fold import KINDS, fold, fold_facts
+from chainrule.graph.folding import KINDS, fold, fold_facts
 from graph._drawn import Drawn, check_folding, members_of
 from graph._nets import euler, neurons, residual_loss, transformer_loss
 

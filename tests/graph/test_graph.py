@@ -344,3 +344,22 @@ def test_one_place_in_the_source_is_one_place_however_often_it_runs():
     assert {node.variable for node in nodes} == {"y"}
     assert {node.location.expression for node in nodes} == {"x.pow(3)"}
     assert len({node.location for node in nodes}) == 1
+
+
+def test_reading_names_keeps_no_local_variable_alive():
+    x = torch.ones(2, requires_grad=True)
+    y = x * 2
+    z = y.sum()
+    assert Graph(z).find("y").operator == "mul"
+    reference = weakref.ref(y)
+    del y, z
+    gc.collect()
+    assert reference() is None
+
+
+def test_saved_sizes_and_dimensions_can_be_read():
+    x = torch.ones(2, 3, requires_grad=True)
+    node = x.sum(1).grad_fn
+    assert node._saved_dim == (1,) and node._saved_self_sizes == (2, 3)
+    with pytest.raises(AttributeError, match="_saved_nothing"):
+        _ = node._saved_nothing

@@ -264,18 +264,21 @@ class LastBackward:
     """Keeps the graph of the last backward pass of a program, at next to no cost.
 
     Between passes only the nodes of the last graph are held, whose saved values the pass has
-    freed: its structure is exact. Values and gradients are read during some passes, as many as take
-    about `share` of the running time; those of the latest such pass are shown if its graph has
-    the same operators, and the title says which pass that was. Otherwise leaves show their
-    ``.grad`` as it is when the picture is made.
+    freed: its structure is exact. Values and gradients are read during every pass until that took
+    `free` seconds, so that a short program shows its last pass; after that during some passes, as
+    many as take about `share` of the running time. Those of the latest such pass are shown if its
+    graph has the same operators, and the title says which pass that was. Otherwise leaves show
+    their ``.grad`` as it is when the picture is made.
 
     Args:
         share: about the part of the running time that goes into reading values and gradients.
+        free: seconds that this may take in any case.
     """
 
-    def __init__(self, share: float = 0.1) -> None:
+    def __init__(self, share: float = 0.1, free: float = 2.0) -> None:
         self.passes = 0
         self._share = share
+        self._free = free
         self._roots: tuple[Any, ...] = ()
         self._next_time = 0.0
         self._began = 0.0
@@ -356,7 +359,9 @@ class LastBackward:
             self._latest = (self.passes, key, structure, step)
         now = perf_counter()
         if self.passes > 1:  # the first one also loaded modules
-            self._next_time = now + (now - self._began) / self._share
+            self._free -= now - self._began
+            if self._free < 0:
+                self._next_time = now + (now - self._began) / self._share
 
     def _before_node(self, node: Any, gradients: Any) -> None:
         if self._pass is not None:

@@ -404,7 +404,7 @@ w.grad = None
 
 def test_values_of_an_earlier_pass_are_said_to_be():
     x = torch.tensor(2.0, requires_grad=True)
-    last = LastBackward(share=1e-9).start()  # reads the first two passes, then none
+    last = LastBackward(share=1e-9, free=0).start()  # reads the first two passes, then none
     for factor in range(5):
         (x * factor).backward()
     last.stop()
@@ -415,7 +415,7 @@ def test_values_of_an_earlier_pass_are_said_to_be():
 
 def test_between_passes_only_nodes_are_held():
     x = torch.ones(1000, requires_grad=True)
-    last = LastBackward(share=1e-9).start()
+    last = LastBackward(share=1e-9, free=0).start()
     for _ in range(3):
         y = x * 2
         (y * y).sum().backward()

@@ -165,7 +165,8 @@ class MemoryReport:
 
     Attributes:
         groups: one for each line that made memory, the largest first.
-        hints: advice, the most important first.
+        hints: advice about loops that keep the graphs of earlier steps, the surest first.
+        notes: what else is worth knowing: cycles, errors that are remembered, other processes.
         tensors: number of tensors.
         nodes: number of graph nodes.
         allocated, peak, cached: what the allocator says, in bytes: tensors' memory in use, its
@@ -176,6 +177,8 @@ class MemoryReport:
         small: bytes of tensors of up to 192 bytes, which stand in their headers' blocks and are not
             part of `allocated`.
         headers: bytes of headers of tensors.
+        slabs: bytes that headers, graph nodes and small tensors take from the system, in use or
+            free.
         foreign: bytes of memory that belongs to NumPy or another library.
         seconds: how long the search took.
     """

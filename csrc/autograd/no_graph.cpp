@@ -38,7 +38,6 @@ NoGraph* reason_here(NoGraph::Why why, const char* operation) {
 
 // The name of an operator as the user knows it.
 std::string_view known_name(std::string_view operation) {
-    if (operation == "_to_dtype") return "the conversion to integers";
     if (operation.starts_with('_')) operation.remove_prefix(1);
     return operation;
 }
@@ -108,13 +107,20 @@ std::string why_no_graph(const TensorImpl& t) {
     std::string_view operation = known_name(reason->operation);
     switch (reason->why) {
         case NoGraph::Why::Detached: {
-            bool copies = operation == "torch.tensor()";
+            bool copies = operation.starts_with("copying");
             return concat(note(kBecause, operation, " cut it off", at),
                           copies
-                              ? note("torch.tensor() copies numbers only. To combine losses use "
-                                     "torch.stack(losses), or add them up.")
+                              ? note("To combine losses use torch.stack(losses), or add them up; "
+                                     "to take one over, use it as it is.")
                               : note("Leave it out, or apply it only to what needs no gradient."));
         }
+        case NoGraph::Why::IntegerResult:
+            return concat(note(kBecause,
+                               operation == "to_dtype"
+                                   ? std::string("the conversion to integers has")
+                                   : concat("the integers that ", operation, " gives have"),
+                               " no derivative", colon),
+                          note("Compute the loss from the values before that step."));
         case NoGraph::Why::NotDifferentiable:
             return concat(note(kBecause, operation, " has no derivative", colon),
                           note("Compute the loss from the values before that step."));

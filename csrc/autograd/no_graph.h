@@ -15,7 +15,8 @@ struct NoGraph {
     enum class Why : uint8_t {
         Detached,           // detach(), .data, torch.tensor(t)
         GradModeOff,        // the operation ran under no_grad or the like
-        NotDifferentiable,  // argmax, a comparison, a conversion to integers
+        NotDifferentiable,  // argmax, a comparison
+        IntegerResult,      // of a differentiable operation: indices of max, a conversion
         Frozen,             // requires_grad of the leaf was switched off
         Gradient,           // computed by a backward pass without create_graph
         ConstantGradient,   // computed with create_graph, of a function linear in its inputs

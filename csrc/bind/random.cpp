@@ -1,5 +1,6 @@
 #include "bind/random.h"
 
+#include "autograd/no_graph.h"
 #include "bind/arguments.h"
 #include "bind/call.h"
 #include "bind/creation.h"
@@ -157,12 +158,18 @@ CHAINRULE_FUNCTION(normal) {
     });
 }
 
+// What is drawn has no derivative by the probabilities.
+void note_drawn(TensorImpl& out, const TensorImpl& from, const char* operation) {
+    note_unrecorded(out, 1, [&](size_t) { return &from; }, false, operation);
+}
+
 PyObject* bernoulli_of(PyObject* const* args, Py_ssize_t nargs, PyObject* kwnames) {
     Call call("bernoulli", {"input", "p"}, kGeneratorKeyword | kOutKeyword, args, nargs, kwnames);
     Tensor input = call.tensor(0);
     Tensor out = Tensor::empty_like(*input, input.dtype());
     if (call[1]) forward::random_bernoulli(out, call.options().random(), call.real(1, 0));
     else forward::random_bernoulli(out, call.options().random(), input);
+    if (!call[1]) note_drawn(*out, *input, "bernoulli");
     return wrap(finish_new(std::move(out), false));
 }
 CHAINRULE_FUNCTION(bernoulli) {
@@ -174,6 +181,7 @@ PyObject* multinomial_of(PyObject* const* args, Py_ssize_t nargs, PyObject* kwna
               kGeneratorKeyword | kOutKeyword, args, nargs, kwnames);
     Tensor out = forward::random_categories(call.tensor(0), call.options().random(),
                                             call.integer(1), call.flag(2, false));
+    note_drawn(*out, *call.tensor(0), "multinomial");
     return wrap(finish_new(std::move(out), false));
 }
 CHAINRULE_FUNCTION(multinomial) {

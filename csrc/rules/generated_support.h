@@ -114,7 +114,7 @@ inline void set_edges(Node& node, uint32_t from, const TensorList& list) {
 inline void set_output(const Tensor& t, Node& node, uint32_t i, const char* operation) {
     if (__builtin_expect(is_differentiable(t->dtype), 1)) return set_history(*t, node, i);
     node.meta(i).set(*t);
-    note_no_graph(*t, NoGraph::Why::NotDifferentiable, operation);
+    note_no_graph(*t, NoGraph::Why::IntegerResult, operation);
 }
 inline void set_histories(const Tensor& out, Node& node, const char* operation) {
     set_output(out, node, 0, operation);

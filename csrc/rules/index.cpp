@@ -63,6 +63,11 @@ void change(const Tensor& self, std::initializer_list<const TensorImpl*> inputs,
     if (plain_inplace(inputs)) {
         direct();
         self->storage->bump_version();
+        for (const TensorImpl* t : inputs) {
+            if (t && t != self.get() && (t->flags & kMayExplain)) {
+                note_unrecorded_change(*self, *t, operation);
+            }
+        }
     } else {
         assign_inplace(self, recorded(), operation);
     }

@@ -91,7 +91,7 @@ losses = [(w * k).sum() for k in range(3)]
 loss = torch.tensor(losses).mean()
 loss.backward()
 """,
-        ("torch.tensor()", "train.py:3:  loss = torch.tensor(losses).mean()", "torch.stack"),
+        ("copying the numbers", "train.py:3:  loss = torch.tensor(losses).mean()", "torch.stack"),
     ),
     Case(
         "item",

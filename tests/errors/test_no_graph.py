@@ -48,7 +48,7 @@ CUTS = {
     "detach()": lambda x: x.detach(),
     "detach_()": lambda x: (x * 1).detach_(),
     ".data": lambda x: x.data,
-    "torch.tensor()": lambda x: torch.tensor([x[0], x[1]]),
+    "copying the numbers": lambda x: torch.tensor([x[0], x[1]]),
 }
 
 
@@ -80,9 +80,10 @@ STEPS = {
     "gt": lambda x: (x > 0).float(),
     "eq": lambda x: (x == 1).float(),
     "the conversion to integers": lambda x: x.long().float(),
+    "multinomial": lambda x: x.multinomial(1).float(),
+    "bernoulli": lambda x: x.bernoulli(),
     "isnan": lambda x: x.isnan().float(),
     "argsort": lambda x: x.argsort().float(),
-    "max": lambda x: x.max(0).indices.float(),
     "nonzero": lambda x: x.nonzero().float(),
 }
 
@@ -91,6 +92,14 @@ STEPS = {
 def test_a_step_without_derivative_is_named(x, name):
     message = why(STEPS[name](x))
     assert f"because {name} {NO_DERIVATIVE}: {__file__}:" in message
+
+
+@pytest.mark.parametrize("name", ["max", "sort", "topk", "median"])
+def test_indices_of_a_differentiable_operation_are_named(x, name):
+    result = getattr(x, name)(*{"topk": (1,)}.get(name, (0,)))
+    message = why(result.indices.float())
+    assert f"the integers that {name} gives have no derivative: {__file__}:" in message
+    result.values.sum().backward()
 
 
 UNRECORDED = {
@@ -106,6 +115,8 @@ UNRECORDED = {
     "in place": lambda x: torch.zeros(4).add_(x),
     "in place, general": lambda x: torch.zeros(2, 4).add_(x),
     "copy": lambda x: torch.zeros(4).copy_(x),
+    "index put": lambda x: torch.zeros(4).index_put_((torch.arange(4),), x),
+    "index add": lambda x: torch.zeros(4).index_add_(0, torch.arange(4), x),
 }
 
 

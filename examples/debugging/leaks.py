@@ -18,5 +18,5 @@ for step in range(60):
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()
-    total_loss += error(torch.randn(512, 64))  # how good is it on data it has not seen?
+    total_loss += error(torch.randn(512, 64))
 print(f"mean loss {total_loss.item() / 60:.4f}")

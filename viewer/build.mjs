@@ -15,6 +15,12 @@ function licences(inputs) {
     const found = /node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(input);
     if (found) packages.add(found[1]);
   }
+  // A package may have been published with its own dependencies inside.
+  for (const name of packages) {
+    const file = join(here, "node_modules", name, "package.json");
+    const { dependencies = {} } = JSON.parse(readFileSync(file, "utf8"));
+    for (const inner of Object.keys(dependencies)) packages.add(inner);
+  }
   return [...packages].sort().map((name) => {
     const folder = join(here, "node_modules", name);
     const { version, license } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));

@@ -205,6 +205,14 @@ def test_the_training_slider_changes_values_and_shows_the_loss(run: Run) -> None
     assert seen["first"].startswith("step 1 ")
 
 
+def test_a_step_of_another_structure_brings_its_own_graph(run: Run) -> None:
+    payload = payloads.training(2)
+    payload["graphs"].append(payloads.residual(12)["graphs"][0])
+    nodes = len(payload["graphs"][1]["nodes"]["kind"])
+    payload["steps"][0] |= {"graph": 1, "value": [-1] * nodes, "grad": [-1] * nodes}
+    assert run(payload, "otherStep") == [11, 5, 11]
+
+
 def test_the_keyboard_alone_is_enough(run: Run) -> None:
     seen = run(
         payloads.residual(12),

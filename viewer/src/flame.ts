@@ -249,19 +249,23 @@ export class Flame {
         );
       }
       context.font = `11.5px ${style.fontFamily}`;
-      let painted = -1;
-      for (let at = this.profile.firstAfter(lane, from); at < lane.spans.length; at++) {
+      let at = this.profile.firstAfter(lane, from);
+      while (at < lane.spans.length) {
         const span = lane.spans[at]!;
         const start = this.profile.start[span]!;
         if (start > to) break;
         const left = Math.max(-4, this.xOf(start));
         const right = Math.min(w + 4, this.xOf(start + this.profile.duration[span]!));
-        // Spans closer together than half a pixel cannot be told apart.
-        if (right < painted + 0.5) continue;
         const width = Math.max(0.7, right - left - (right - left > 3 ? 1 : 0));
-        painted = left + width;
+        // Spans closer together than half a pixel cannot be told apart: go on behind them.
+        const next = this.timeOf(left + width + 0.5);
+        at = right - left < 1 ? Math.max(at + 1, this.profile.firstAfter(lane, next)) : at + 1;
         const dim = this.hits && !this.hits[span];
         context.fillStyle = dim ? faint : fills[this.profile.kind(span)]!;
+        if (width < 3) {
+          context.fillRect(left, y, width, ROW - 2);
+          continue;
+        }
         context.beginPath();
         context.roundRect(left, y, width, ROW - 2, Math.min(3, width / 2));
         context.fill();

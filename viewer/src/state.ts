@@ -34,6 +34,8 @@ export class State {
   arrived: number | null = null;
   /** The item that stays at its place in the next drawing. */
   anchor: number | null = null;
+  /** The way to fold was chosen by hand, so it is kept. */
+  private chosen = false;
   private graphs: (Graph | undefined)[];
   private folds = new Map<string, Fold>();
   private listeners: [Change, () => void][] = [];
@@ -210,6 +212,7 @@ export class State {
     if (name === this.foldName) return;
     const node =
       this.selection !== null && !this.fold.isGroup(this.selection) ? this.selection : null;
+    this.chosen = true;
     this.foldName = name;
     this.fold = this.foldFor(name);
     this.resetScene();
@@ -251,7 +254,7 @@ export class State {
       this.graphIndex = graph;
       this.graph = this.graphAt(graph);
       const choices = this.choices();
-      if (!choices.includes(this.foldName)) this.foldName = choices[0]!;
+      if (!this.chosen || !choices.includes(this.foldName)) this.foldName = choices[0]!;
       this.fold = this.foldFor(this.foldName);
       this.resetScene();
       this.selection = null;

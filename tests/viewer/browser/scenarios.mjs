@@ -456,3 +456,14 @@ export async function useEverything(tools) {
   await still();
   return boxes;
 }
+
+export async function otherStep(tools) {
+  const { page, count, still } = tools;
+  const sizes = [await count("#stage .box")];
+  for (const key of ["[", "]"]) {
+    await page.keyboard.press(key);
+    await still();
+    sizes.push(await count("#stage .box"));
+  }
+  return sizes;
+}

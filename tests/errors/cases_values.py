@@ -9,8 +9,7 @@ CASES = (
         "matmul_dtype",
         "Matrices of different dtypes",
         """\
-import numpy
-data = torch.from_numpy(numpy.ones((2, 3)))
+data = torch.ones(2, 3, dtype=torch.float64)
 layer = nn.Linear(3, 1)
 layer(data)
 """,

@@ -68,10 +68,19 @@ export class Details {
     );
     const facts = state.fold.isGroup(item)
       ? plural(state.fold.countOf(item), "node")
-      : [state.graph.operator(item), state.graph.shape(item)].filter(Boolean).join(" ");
+      : this.factsOf(item);
     if (facts) link.append(html("span", { class: "facts" }, facts));
     link.addEventListener("click", () => this.open(item));
     return link;
+  }
+
+  /** What tells a node from others of its name: the expression if it has none of its own. */
+  private factsOf(node: number): string {
+    const { graph } = this.state;
+    const expression = graph.expression(node);
+    if (!graph.variable(node) && expression && expression.length <= 26) return expression;
+    const operator = graph.variable(node) ? graph.operator(node) : "";
+    return [operator, graph.shape(node)].filter(Boolean).join(" ");
   }
 
   private node(node: number): HTMLElement[] {

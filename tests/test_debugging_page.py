@@ -28,7 +28,6 @@ def test_a_command_prints_what_the_page_says(command, expected, tmp_path):
         [sys.executable, "-m", "chainrule", "run", *command.split()],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "NO_COLOR": "1"},
-        | {"PYTHONPATH": os.pathsep.join(sys.path), "NO_COLOR": "1", "NO_COLOR": "1"},
         capture_output=True,
         text=True,
         timeout=120,

@@ -8,8 +8,9 @@ The format is columnar: one list per property. A text is an index into ``strings
                2 constant), ``op``, ``symbol``, ``name``, ``variable``, ``shape`` ("3×4"; "" of a
                number), ``dtype``, ``bytes`` (saved), ``file``, ``line`` (0: not known),
                ``function``, ``expression``, ``module`` (index into ``modules``), ``formula`` (a
-               list with the derivative for each input), ``order`` (position in the backward pass,
-               -1), ``value`` and ``grad`` (indices into ``summaries``, -1)
+               list with the derivative for each input), ``operand`` (what these call the inputs;
+               the result is ``y``, the gradient that arrives ``g``), ``order`` (position in the
+               backward pass, -1), ``value`` and ``grad`` (indices into ``summaries``, -1)
 ``edges``      ``source``, ``target``, ``input`` (its position) and ``local`` (the local gradient of
                tensors with one element, or null)
 ``modules``    the ``path`` and ``type`` of each ``nn.Module``
@@ -204,6 +205,7 @@ def _nodes(graph: Graph, strings: _Strings) -> dict[str, list[Any]]:
     names = [*strings.many(name for name, _, _ in raw["kinds"]), -1]
     formulas = [strings.many(texts) for _, texts, _ in raw["kinds"]]
     formulas.append([])
+    operands = [*(strings.many(inputs) for _, _, inputs in raw["kinds"]), []]
     shapes = [*strings.many("×".join(map(str, shape)) for shape, _ in raw["metas"]), -1]
     dtypes = [*strings.many(dtype for _, dtype in raw["metas"]), -1]
     files = [*strings.many(place.file for place in columns.locations), -1]
@@ -228,6 +230,7 @@ def _nodes(graph: Graph, strings: _Strings) -> dict[str, list[Any]]:
         "function": [functions[s] for s in site],
         "expression": [expressions[s] for s in site],
         "formula": [formulas[k] for k in kind],
+        "operand": [operands[k] for k in kind],
         "order": order,
     }
 

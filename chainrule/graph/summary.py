@@ -6,6 +6,7 @@ import itertools
 import math
 
 import chainrule
+from chainrule.graph._unobserved import unobserved
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ _FEW = 256  # elements for which lists are faster than operators
 _SAMPLE = 65_536  # elements that a histogram counts
 
 
+@unobserved
 def summarize(tensor: Tensor) -> dict[str, Any]:
     """The elements of a tensor in a few numbers.
 

@@ -13,6 +13,7 @@ from chainrule import Tensor
 from chainrule.graph._columns import CONSTANT, LEAF, OPERATOR
 from chainrule.graph._evaluate import evaluate
 from chainrule.graph._names import variables
+from chainrule.graph._unobserved import unobserved
 from chainrule.graph.summary import summarize
 
 TYPE_CHECKING = False
@@ -27,6 +28,7 @@ __all__ = ["fit", "gradients", "known_values", "local_gradients", "summarize"]
 _MOST_WORK = 1_000_000
 
 
+@unobserved
 def known_values(graph: Graph) -> dict[int, Tensor]:
     """The value of each node's first output, where it can be known after the fact.
 
@@ -141,6 +143,7 @@ def _work(graph: Graph, node: int, operands: dict[int, Tensor]) -> int:
     return work
 
 
+@unobserved
 def gradients(graph: Graph) -> tuple[dict[int, Tensor], dict[int, int]]:
     """Runs the backward pass beside the engine: gradients at all nodes, and the order.
 
@@ -244,6 +247,7 @@ def fit(gradient: Tensor, shape: Any, dtype: str) -> Tensor:
     return gradient
 
 
+@unobserved
 def local_gradients(graph: Graph) -> dict[int, float]:
     """The derivative of a node's output with respect to an input, where both have one element.
 

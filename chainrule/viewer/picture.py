@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -109,12 +110,12 @@ class Picture:
 
     def html(self) -> str:
         """A page for a browser, to unfold, search and step through; it loads nothing."""
-        from chainrule.viewer.html import page
+        from chainrule.viewer.html import has_bundle, page
 
-        try:
-            drawn = self.svg()
-        except MissingLayout:
-            drawn = None
+        drawn = None
+        if not has_bundle():  # the page without a script shows a drawing
+            with contextlib.suppress(MissingLayout):
+                drawn = self.svg()
         alone = {"graphs": [self.graph], "steps": [], "profile": None}
         return page(alone if self._steps is None else self._steps, svg=drawn)
 

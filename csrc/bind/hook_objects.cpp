@@ -242,6 +242,9 @@ void for_each_callable(TensorImpl& impl, F&& f) {
 
 }  // namespace
 
+bool is_hook_handle(PyTypeObject* type) { return type == g_handle_type; }
+Node* node_of_handle(PyObject* handle) { return reinterpret_cast<PyHandle*>(handle)->node; }
+
 int visit_hooks(TensorImpl& impl, visitproc visit, void* arg) {
     int status = 0;
     for_each_callable(impl, [&](void* callable) {

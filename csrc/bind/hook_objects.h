@@ -13,4 +13,8 @@ PyObject* add_node_post_hook(Node& node, PyObject* callable);
 
 void init_hooks(PyObject* module);
 
+// What a registration gives back, and the node that it keeps alive; null for hooks at leaves.
+bool is_hook_handle(PyTypeObject* type);
+Node* node_of_handle(PyObject* handle);
+
 }  // namespace chainrule::bind

@@ -6,6 +6,7 @@
 #include "autograd/saved.h"
 #include "bind/buffer.h"
 #include "bind/frame_values.h"
+#include "bind/hook_objects.h"
 #include "bind/node_object.h"
 #include "bind/tensor_object.h"
 
@@ -192,6 +193,7 @@ MemorySearch::Class MemorySearch::classify(PyTypeObject* type) {
     if (type == &PyFunction_Type) return Class::Function;
     if (type == &PyFrame_Type) return Class::Frame;
     if (derives(g_node_type)) return Class::Node;
+    if (is_hook_handle(type)) return Class::Handle;
     for (PyTypeObject* t = type; t; t = t->tp_base) {
         if (std::strcmp(t->tp_name, "numpy.ndarray") == 0) return Class::Array;
         if (std::strcmp(t->tp_name, "chainrule.UntypedStorage") == 0) return Class::Storage;
@@ -307,6 +309,11 @@ void MemorySearch::expand_object(uint32_t at, PyObject* object) {
             if (node->owns_node && node->node) meet_node(node->node, at, Via::Handle, 0);
             return traverse(at, object);
         }
+        case Class::Handle:
+            if (chainrule::Node* node = node_of_handle(object)) {
+                meet_node(node, at, Via::Handle, 0);
+            }
+            return;
         case Class::Array:
             return expand_array(at, object);
         case Class::Storage:

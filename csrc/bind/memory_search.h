@@ -107,6 +107,7 @@ private:
         Function,
         Frame,
         Node,
+        Handle,  // of a hook
         Array,
         Storage,
     };

@@ -250,6 +250,20 @@ PyMethodDef methods[] = {
     {"__exit__", leave, METH_VARARGS, nullptr},
     {nullptr, nullptr, 0, nullptr},
 };
+// _unobserved(function, *arguments): a call that no observer sees, for tools that compute.
+PyObject* unobserved(PyObject*, PyObject* const* args, Py_ssize_t nargs) {
+    return guarded([&]() -> PyObject* {
+        check(nargs > 0, ErrorKind::Type, "_unobserved needs something to call");
+        ObserversHidden hidden;
+        return PyObject_Vectorcall(args[0], args + 1, static_cast<size_t>(nargs - 1), nullptr);
+    });
+}
+
+PyMethodDef functions[] = {
+    {"_unobserved", method(unobserved), METH_FASTCALL,
+     "Calls a function whose operators no observer sees."},
+    {nullptr, nullptr, 0, nullptr},
+};
 PyGetSetDef getset[] = {
     {"active", is_active, nullptr, "Whether it observes.", nullptr},
     {nullptr, nullptr, nullptr, nullptr, nullptr},
@@ -286,6 +300,7 @@ void init_observers(PyObject* module) {
                         Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC, slots};
     PyRef type = checked(PyType_FromSpec(&spec));
     checked(PyModule_AddObjectRef(module, "_Observer", type.get()));
+    add_functions(module, functions);
     g_observed_operator = PyStructSequence_NewType(&operator_description);
     if (!g_observed_operator) throw PythonErrorSet();
     checked(PyModule_AddObjectRef(module, "_ObservedOperator",

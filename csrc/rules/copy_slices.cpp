@@ -26,6 +26,7 @@ struct CopySlices final : Node {
 
     const char* name() const override { return "CopySlices"; }
     void release_saved() override { fn->release_saved(); }
+    void visit_saved(SavedVisitor& visitor) override { fn->visit_saved(visitor); }
 
     // Input 0 is the base before the change, where fn has the changed view; the others are fn's.
     void backward(GradIO& io) override {

@@ -13,7 +13,7 @@ def error(x):
 
 
 total_loss = 0.0
-for step in range(60):
+for _ in range(60):
     loss = error(torch.randn(128, 64))
     optimizer.zero_grad()
     loss.backward()

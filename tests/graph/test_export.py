@@ -16,7 +16,7 @@ from graph._nets import euler, neurons, residual_loss, transformer_loss
 pytestmark = pytest.mark.chainrule_only
 COLUMNS = {
     "kind", "op", "symbol", "name", "variable", "shape", "dtype", "bytes", "file", "line",
-    "function", "expression", "module", "formula", "order", "value", "grad",
+    "function", "expression", "module", "formula", "operand", "order", "value", "grad",
 }  # fmt: skip
 
 
@@ -102,6 +102,8 @@ def test_networks(make):
         assert data["nodes"]["bytes"][i] == node.saved_bytes
         formulas = [data["strings"][k] if k >= 0 else None for k in data["nodes"]["formula"][i]]
         assert formulas == list(node.formulas)
+        names = [data["strings"][k] if k >= 0 else None for k in data["nodes"]["operand"][i]]
+        assert names == list(node.input_names)
         if node.module:
             module = data["modules"][data["nodes"]["module"][i]]
             assert data["strings"][module["path"]] == node.module

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import chainrule as torch
-from chainrule.graph import Graph, Location
+from chainrule.graph import Graph, Location, to_payload
 
 
 def five_neurons():
@@ -363,3 +363,20 @@ def test_saved_sizes_and_dimensions_can_be_read():
     assert node._saved_dim == (1,) and node._saved_self_sizes == (2, 3)
     with pytest.raises(AttributeError, match="_saved_nothing"):
         _ = node._saved_nothing
+
+
+def test_what_a_picture_computes_is_not_observed():
+    x = torch.tensor([1.0, 2.0], requires_grad=True)
+    loss = (x * x).exp().sum()
+    seen = []
+    with torch.autograd.observe(
+        on_operator=lambda op: seen.append(op.name), on_node=lambda *a: seen.append(a[0].name())
+    ):
+        graph = Graph(loss)
+        graph.gradients()
+        graph.local_gradients()
+        values = [node.value for node in graph.nodes]
+        to_payload(graph)
+        assert seen == []
+        loss.exp()
+    assert seen == ["exp"] and all(value is not None for value in values)

@@ -349,6 +349,14 @@ def test_closures_of_hooks(leaf):
     assert variables(chain) == ["x"] and "closure variable 'held'" in str(chain)
 
 
+def test_a_handle_of_a_hook_holds_the_graph():
+    x = torch.ones(KILO, requires_grad=True)
+    handles = [(x * fresh()).register_hook(print)]
+    _, chain = found()
+    assert variables(chain) == ["handles"] and "node MulBackward0" in str(chain)
+    handles.clear()
+
+
 def test_hooks_of_nodes_and_of_accumulated_gradients():
     def register(add):
         held = fresh()

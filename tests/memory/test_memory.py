@@ -199,6 +199,15 @@ def test_activations_in_a_list():
     assert len(activations) == 3
 
 
+def test_saved_values_of_inplace_views_are_found():
+    base = torch.ones(2, KILO, requires_grad=True).clone()
+    factor, line = torch.full((KILO,), 2.0), here()
+    base[0].mul_(factor)
+    del factor
+    assert group_at(torch.memory(), line).kinds == {"saved for backward": 4 * KILO}
+    base.sum().backward()
+
+
 # ---------------------------------------------------------------------- scale
 
 

@@ -137,10 +137,10 @@ export class Details {
     const inputs = graph.inputEdges(node);
     // The table of operators says self and other; the user has names of their own.
     const names: Names = {};
-    const usual = ["self", "other"];
+    const roles = graph.operands(node);
     for (const edge of inputs) {
       const name = plainName(graph.variable(graph.source[edge]!));
-      const role = usual[graph.input(edge)];
+      const role = roles[graph.input(edge)];
       if (name && role) names[role] = name;
     }
     if (plainName(graph.variable(node))) names.y = names.result = plainName(graph.variable(node));
@@ -148,7 +148,7 @@ export class Details {
       if (!formula) return;
       const edge = inputs.find((candidate) => graph.input(candidate) === position);
       const name = edge === undefined ? "" : plainName(graph.variable(graph.source[edge]!));
-      const role = name || (written.length > 2 ? `x${position + 1}` : usual[position]!);
+      const role = name || roles[position] || `x${position + 1}`;
       body.append(equation(partial("L", role), formula, names));
     });
     const note = html("p", { class: "hint where" }, "where ");

@@ -67,6 +67,10 @@ export class Graph {
   function = (node: number): string => this.text(this.data.nodes.function[node]);
   expression = (node: number): string => this.text(this.data.nodes.expression[node]);
 
+  operands(node: number): string[] {
+    return (this.data.nodes.operand?.[node] ?? []).map((index) => this.text(index));
+  }
+
   formulas(node: number): string[] {
     return (this.data.nodes.formula[node] ?? []).map((index) => this.text(index));
   }

@@ -52,6 +52,8 @@ export interface GraphData {
     expression: number[];
     module: number[];
     formula: number[][];
+    /** What the formulas call the inputs. */
+    operand?: number[][];
     order: number[];
     value: number[];
     grad: number[];

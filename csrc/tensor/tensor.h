@@ -42,7 +42,7 @@ struct TensorImpl {
     Storage* storage = nullptr;
     int64_t* dims = inline_dims;  // ndim sizes, then ndim strides (in elements)
     int64_t inline_dims[8];
-    Node* grad_fn = nullptr;         // owned; null for leaves
+    Node* grad_fn = nullptr;  // owned; null for leaves
     union {
         Node* accumulator = nullptr;  // borrowed: the graph owns it, it clears this when it dies
         NoGraph* no_graph;            // owned; with kNoGraph

@@ -80,7 +80,7 @@ lint: $(VENV)/.group-lint ## Check style, types, layers and file lengths
 	find csrc -name '*.h' -o -name '*.cpp' -o -name '*.c' | xargs $(BIN)/clang-format --dry-run -Werror
 	$(BIN)/python tools/check_layers.py
 	$(BIN)/python tools/check_length.py
-	@if command -v npm >/dev/null; then cd viewer && npm run --silent check; \
+	@if command -v npm >/dev/null; then cd viewer && npm run --silent check && npm test --silent >/dev/null; \
 	    else echo "no npm: viewer/ was not checked"; fi
 
 format: $(VENV)/.group-lint ## Rewrite the sources in the project's style

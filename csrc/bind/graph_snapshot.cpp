@@ -185,7 +185,7 @@ void add_nodes(const GraphWalk& walk, PyObject* columns) {
         sequence.add(leaf ? -1 : static_cast<int64_t>(node.sequence()));
         site.add(tables.site_of(node.where()));
         scope.add(tables.scope_of(node.scope()));
-        released.add(int64_t{node.released()});
+        released.add(int64_t{!leaf && node.released()});
     }
     set(columns, "role", role.get());
     set(columns, "kind", kind.get());

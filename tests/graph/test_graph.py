@@ -380,3 +380,13 @@ def test_what_a_picture_computes_is_not_observed():
         assert seen == []
         loss.exp()
     assert seen == ["exp"] and all(value is not None for value in values)
+
+
+def test_a_new_graph_over_old_leaves_is_not_freed():
+    x = torch.ones(2, requires_grad=True)
+    old = (x * x).sum()
+    old.backward()  # while `old` lives, its accumulator of x serves the new graph too
+    graph = Graph((x * x).sum())
+    assert not any(node.released for node in graph.nodes)
+    graph.gradients()
+    assert graph.find(x).gradient.tolist() == [2.0, 2.0]

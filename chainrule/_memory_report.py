@@ -308,7 +308,11 @@ class MemoryReport:
         return f"{len(rest)} more line{'s' if len(rest) > 1 else ''}: {size}"
 
     def __str__(self) -> str:
-        lines = self._totals()
+        lines = [
+            part
+            for line in self._totals()
+            for part in textwrap.wrap(line, _WIDTH, subsequent_indent="  ")
+        ]
         rows = self._rows()
         if rows:
             lines += ["", f"{'memory':>10}  {'tensors':>8}  made at"]

@@ -114,9 +114,12 @@ def statement_at(file: str, line: int) -> ast.stmt | None:
 
 
 def statement_text(file: str, statement: ast.stmt, longest: int) -> str:
-    """A statement as it stands in its line; of one that takes several lines, the beginning."""
+    """A statement as it stands in its line, without what else stands there, such as a comment; of
+    one that takes several lines, the beginning."""
     if statement.end_lineno == statement.lineno:
-        return linecache.getline(file, statement.lineno).strip()
+        # The columns count bytes of UTF-8.
+        line = linecache.getline(file, statement.lineno).encode()
+        return line[statement.col_offset : statement.end_col_offset].decode(errors="replace")
     text = ast.unparse(statement).splitlines()[0]
     return text if len(text) <= longest else text[: longest - 1] + "…"
 

@@ -226,3 +226,18 @@ def test_a_few_losses_are_no_leak():
     model, optimizer, data = setting(steps=2)
     parts = [trained(model, optimizer, x, y) for x, y in data]
     assert not hints() and len(parts) == 2
+
+
+def test_a_hint_shows_the_statement_without_its_comment(tmp_path):
+    path = tmp_path / "loop.py"
+    path.write_text(
+        "import chainrule as torch\n"
+        "w = torch.ones(100, requires_grad=True)\n"
+        "total = 0\n"
+        "for _ in range(20):\n"
+        "    total += (w * w).sum()  # über alles\n"
+    )
+    namespace: dict = {}
+    exec(compile(path.read_text(), str(path), "exec"), namespace)
+    (hint,) = torch.memory().hints
+    assert "total += (w * w).sum() keeps" in hint.text and "alles" not in hint.text

@@ -21,6 +21,7 @@ value: ``saved_node``, ``saved_input`` (-1: a result), ``saved_name``, ``saved_b
 
 from __future__ import annotations
 
+import sys
 from functools import cached_property
 from typing import Any
 
@@ -160,10 +161,20 @@ class Columns:
                     names[a] = f"{self.paths[at]}.{name}"
 
     def _name_operands(self, names: list[str | None]) -> None:
-        role, site = self.raw["role"], self.raw["site"]
+        role, site, scope = self.raw["role"], self.raw["site"], self.raw["scope"]
+        # Where a module of the package runs, the expression is the call of that module, and its
+        # operands are not those of the operators inside.
+        inside = [_is_layer(name) for _, _, name, _ in self.raw["scopes"]]
         columns = (self.raw["edge_source"], self.raw["edge_target"], self.raw["edge_input"])
         for a, b, position in zip(*columns, strict=True):
+            if scope[b] >= 0 and inside[scope[b]]:
+                continue
             if names[a] is None and role[a] != OPERATOR and site[b] >= 0:
                 operands = self.locations[site[b]].operands
                 if position < len(operands):
                     names[a] = operands[position]
+
+
+def _is_layer(type_name: str) -> bool:
+    nn = sys.modules.get("chainrule.nn")
+    return nn is not None and hasattr(nn, type_name)

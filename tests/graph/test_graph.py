@@ -390,3 +390,14 @@ def test_a_new_graph_over_old_leaves_is_not_freed():
     assert not any(node.released for node in graph.nodes)
     graph.gradients()
     assert graph.find(x).gradient.tolist() == [2.0, 2.0]
+
+
+def test_parameters_of_a_layer_that_is_gone_get_no_wrong_name():
+    def run():
+        layer = torch.nn.Linear(3, 3)
+        x = torch.randn(2, 3)
+        y = layer(x)
+        return y.sum()
+
+    graph = Graph(run())
+    assert [n.variable for n in graph.leaves] == [None, None]

@@ -3,6 +3,7 @@
 #include "bind/arguments.h"
 #include "bind/modules.h"
 #include "bind/node_object.h"
+#include "bind/scope_object.h"
 #include "bind/tensor_object.h"
 
 // The anomaly trap of each thread. What it finds is told by chainrule.autograd._anomaly_report.
@@ -46,11 +47,7 @@ PyRef scopes_of(const ModuleScope* scope) {
     for (; scope; scope = scope->parent) chain.push_back(scope);
     PyRef list = checked(PyList_New(0));
     for (size_t i = chain.size(); i-- > 0;) {
-        PyRef module(PyObject_CallNoArgs(static_cast<PyObject*>(chain[i]->module)));
-        if (!module) throw PythonErrorSet();
-        PyRef name = checked(PyType_GetName(static_cast<PyTypeObject*>(chain[i]->type)));
-        PyRef item = checked(Py_BuildValue("(nOOI)", PyList_GET_SIZE(list.get()) - 1, module.get(),
-                                           name.get(), chain[i]->call));
+        PyRef item = scope_object(PyList_GET_SIZE(list.get()) - 1, *chain[i]);
         checked(PyList_Append(list.get(), item.get()));
     }
     return list;

@@ -10,6 +10,7 @@
 #include "bind/dtype_object.h"
 #include "bind/modules.h"
 #include "bind/node_object.h"
+#include "bind/scope_object.h"
 #include "bind/source_line.h"
 #include "bind/tensor_object.h"
 
@@ -47,17 +48,6 @@ private:
 
 PyObject* text_or_none(const char* text) {
     return text ? PyUnicode_FromString(text) : Py_NewRef(Py_None);
-}
-
-// What a weak reference stands for, or None.
-PyRef referent(PyObject* weak) {
-#if PY_VERSION_HEX >= 0x030D0000
-    PyObject* object = nullptr;
-    checked(PyWeakref_GetRef(weak, &object));
-    return object ? PyRef(object) : PyRef::share(Py_None);
-#else
-    return PyRef::share(PyWeakref_GetObject(weak));
-#endif
 }
 
 // Tables of what nodes share; `index` of a key makes the entry at first sight.
@@ -125,11 +115,7 @@ public:
         while (!chain.empty()) {
             const ModuleScope* next = chain.back();
             chain.pop_back();
-            PyRef module = referent(static_cast<PyObject*>(next->module));
-            auto* type = static_cast<PyTypeObject*>(next->type);
-            PyRef name = checked(PyType_GetName(type));
-            PyRef item(Py_BuildValue("(LOOI)", static_cast<long long>(at), module.get(), name.get(),
-                                     next->call));
+            PyRef item = scope_object(at, *next);
             at = size(scopes);
             append(scopes, item.leak());
             scope_index_.emplace(next, at);

@@ -4,6 +4,7 @@
 #include "base/shape_hints.h"
 #include "bind/arguments.h"
 #include "bind/location.h"
+#include "bind/scope_object.h"
 #include "bind/tensor_object.h"
 #include "tensor/origin.h"
 
@@ -35,9 +36,7 @@ PyObject* same_shape(PyObject*, PyObject* const* args, Py_ssize_t nargs) {
 PyRef calls_of(const ModuleScope& innermost) {
     PyRef list = checked(PyList_New(0));
     for (const ModuleScope* scope = &innermost; scope; scope = scope->parent) {
-        PyRef module(PyObject_CallNoArgs(static_cast<PyObject*>(scope->module)));
-        if (!module) throw PythonErrorSet();
-        checked(PyList_Insert(list.get(), 0, module.get()));
+        checked(PyList_Insert(list.get(), 0, module_of(*scope).get()));
     }
     return list;
 }
@@ -66,7 +65,7 @@ std::string said_by(const char* function, Arguments&& arguments) {
 
 std::string describe_module(const ModuleScope& scope) {
     return said_by("module_call", [&] {
-        PyRef name = checked(PyType_GetName(static_cast<PyTypeObject*>(scope.type)));
+        PyRef name = PyRef::share(static_cast<PyObject*>(scope.type_name));
         return PyTuple_Pack(2, calls_of(scope).get(), name.get());
     });
 }

@@ -67,7 +67,9 @@ public:
         scope_->call = ++calls;
         scope_->parent = t_state.scope;
         scope_->module = weak;
-        scope_->type = Py_NewRef(reinterpret_cast<PyObject*>(Py_TYPE(module)));
+        // Every class of modules is made by a class statement (or PyType_FromSpec).
+        scope_->type_name =
+            Py_NewRef(reinterpret_cast<PyHeapTypeObject*>(Py_TYPE(module))->ht_name);
         t_state.scope = scope_;
     }
     ~EnteredScope() {

@@ -1,4 +1,5 @@
 #include "bind/profile_columns.h"
+#include "bind/scope_object.h"
 
 #include <iterator>
 #include <map>
@@ -39,17 +40,6 @@ public:
 private:
     std::map<Key, int64_t> index_;
 };
-
-// What a weak reference stands for, or None.
-PyRef referent(PyObject* weak) {
-#if PY_VERSION_HEX >= 0x030D0000
-    PyObject* object = nullptr;
-    checked(PyWeakref_GetRef(weak, &object));
-    return object ? PyRef(object) : PyRef::share(Py_None);
-#else
-    return PyRef::share(PyWeakref_GetObject(weak));
-#endif
-}
 
 class Columns {
 public:
@@ -123,12 +113,7 @@ private:
         if (!scope) return -1;
         if (int64_t known = scopes_.find(scope); known >= 0) return known;
         int64_t parent = scope_of(scope->parent);
-        return scopes_.of(scope, [&] {
-            PyRef module = referent(static_cast<PyObject*>(scope->module));
-            PyRef name = checked(PyType_GetName(static_cast<PyTypeObject*>(scope->type)));
-            return Py_BuildValue("(LOOI)", static_cast<long long>(parent), module.get(), name.get(),
-                                 scope->call);
-        });
+        return scopes_.of(scope, [&] { return scope_object(parent, *scope).leak(); });
     }
     int64_t shapes_of(uint32_t at) {
         if (!at) return -1;

@@ -401,3 +401,16 @@ def test_parameters_of_a_layer_that_is_gone_get_no_wrong_name():
 
     graph = Graph(run())
     assert [n.variable for n in graph.leaves] == [None, None]
+
+
+def test_a_graph_keeps_no_class_of_modules_alive():
+    namespace = {"torch": torch}
+    source = (
+        "class Net(torch.nn.Linear):\n    def forward(self, x):\n        return super().forward(x)\n"
+        "loss = Net(2, 2)(torch.ones(1, 2)).sum()\n"
+    )
+    exec(compile(source, "<program>", "exec"), namespace)
+    reference = weakref.ref(namespace["Net"])
+    namespace = None  # the class, its functions, their globals, the loss and its graph: a cycle
+    gc.collect()
+    assert reference() is None

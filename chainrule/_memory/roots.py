@@ -7,27 +7,13 @@ import sys
 from types import FrameType, ModuleType
 from typing import Any
 
-__all__ = ["OWN_FILES", "Roots", "is_user_file", "optimizer_state", "optimizers"]
+__all__ = ["Roots", "is_user_file", "optimizer_state", "optimizers"]
 
 _STANDARD = os.path.dirname(os.__file__) + os.sep
-_PACKAGE = os.path.dirname(__file__) + os.sep
+# Frames of this folder belong to the question, not to the program.
+_OWN = os.path.dirname(__file__) + os.sep
+_PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
 _INSTALLED = tuple(f"{os.sep}{name}{os.sep}" for name in ("site-packages", "dist-packages"))
-
-# Frames of these files belong to the question, not to the program.
-OWN_FILES = frozenset(
-    os.path.join(os.path.dirname(__file__), name)
-    for name in (
-        "_memory.py",
-        "_memory_chain.py",
-        "_memory_hints.py",
-        "_memory_names.py",
-        "_memory_report.py",
-        "_memory_roots.py",
-        "_memory_search.py",
-        "_memory_source.py",
-        "_memory_watch.py",
-    )
-)
 
 
 def is_user_file(file: str | None) -> bool:
@@ -103,7 +89,7 @@ def _frames() -> list[tuple[FrameType, str | None]]:
         frame: FrameType | None = threads[ident]
         stack = []
         while frame is not None:
-            if frame.f_code.co_filename not in OWN_FILES:
+            if not frame.f_code.co_filename.startswith(_OWN):
                 stack.append(frame)
             frame = frame.f_back
         name = None if ident == main or main is None else names.get(ident, str(ident))

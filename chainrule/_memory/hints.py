@@ -6,12 +6,12 @@ import ast
 import sys
 from typing import TYPE_CHECKING, Any
 
-from ._memory_report import MemoryHint, format_bytes
-from ._memory_source import Line, statement_at, statement_text, statements
+from .report import MemoryHint, format_bytes
+from .source import Line, statement_at, statement_text, statements
 
 if TYPE_CHECKING:
-    from ._memory_chain import Chain, Variable
-    from ._memory_report import MemoryReport
+    from .chain import Chain, Variable
+    from .report import MemoryReport
 
 __all__ = ["hints", "notes"]
 

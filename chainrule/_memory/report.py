@@ -8,8 +8,8 @@ from typing import Any
 
 from chainrule._C import Tensor
 
-from ._memory_chain import Chain, Variable, format_shape, make_chain
-from ._memory_source import Line
+from .chain import Chain, Variable, format_shape, make_chain
+from .source import Line
 
 __all__ = ["KINDS", "MemoryGroup", "MemoryHint", "MemoryReport", "TensorSummary", "format_bytes"]
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ._memory_report import MemoryReport
-from ._memory_search import make_report
-from ._memory_watch import watch_memory
+from .report import MemoryReport
+from .search import make_report
+from .watch import watch_memory
 
 __all__ = ["memory", "watch_memory"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ._memory_names import UNSAID
-from ._memory_source import Line, first_assignment, short_file
+from .names import UNSAID
+from .source import Line, first_assignment, short_file
 
 __all__ = ["Chain", "Reference", "Variable", "format_shape", "make_chain"]
 

@@ -8,10 +8,10 @@ from typing import Any
 
 from chainrule import _C
 
-from ._memory_hints import hints, notes
-from ._memory_names import describe, key_label, reference_label
-from ._memory_report import MemoryReport
-from ._memory_roots import Roots, optimizer_state, optimizers
+from .hints import hints, notes
+from .names import describe, key_label, reference_label
+from .report import MemoryReport
+from .roots import Roots, optimizer_state, optimizers
 
 __all__ = ["make_report", "sizes_by_line"]
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Self
 
-from ._memory_report import MemoryHint, MemoryReport, format_bytes
-from ._memory_search import make_report, sizes_by_line
-from ._memory_source import Line
+from .report import MemoryHint, MemoryReport, format_bytes
+from .search import make_report, sizes_by_line
+from .source import Line
 
 __all__ = ["GrowingLine", "WatchReport", "watch_memory"]
 

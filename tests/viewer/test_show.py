@@ -68,7 +68,7 @@ def test_showing_leaves_the_graph_and_the_gradients_alone():
 
 
 def test_the_textbook_figure_from_the_program_itself():
-    pytest.importorskip("pygraphviz")
+    pytest.importorskip("pygraphviz", exc_type=ImportError)
     a, w1, w2, w3, w4 = (torch.tensor(v, requires_grad=True) for v in (2.0, 3.0, 2.0, 1.0, 2.0))
     b = w1 * a
     c = w2 * a
@@ -216,7 +216,7 @@ def test_each_suffix_is_a_form(tmp_path):
         ".html": "<!",
     }.items():
         if suffix == ".svg":
-            pytest.importorskip("pygraphviz")
+            pytest.importorskip("pygraphviz", exc_type=ImportError)
         save_graph(L, tmp_path / f"graph{suffix}")
         assert (tmp_path / f"graph{suffix}").read_text(encoding="utf-8").startswith(start)
     quiet(L).save(str(tmp_path / "GRAPH.TXT"))
@@ -278,7 +278,7 @@ def notebook(monkeypatch):
 
 @pytest.mark.usefixtures("notebook")
 def test_a_notebook_draws_what_show_returns_and_nothing_is_printed(capsys):
-    pytest.importorskip("pygraphviz")
+    pytest.importorskip("pygraphviz", exc_type=ImportError)
     L, _ = figure()
     picture = show(L)
     assert capsys.readouterr().out == ""
@@ -365,7 +365,7 @@ def _nodes(picture):
 
 
 def test_the_figure_of_the_readme_is_what_is_drawn_today(tmp_path):
-    pytest.importorskip("pygraphviz")
+    pytest.importorskip("pygraphviz", exc_type=ImportError)
     drawn = pathlib.Path(torch.__path__[0]).parent / "docs" / "images" / "chain-rule.svg"
     if not drawn.is_file():
         pytest.skip("an installed package has no documentation")

@@ -6,6 +6,7 @@ Needs Chromium, Node and the packages of ``viewer/`` (``npm ci && npm run build`
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import xml.etree.ElementTree as ElementTree
@@ -49,6 +50,8 @@ def driver() -> Iterator[subprocess.Popen[str]]:
             str(VIEWER),
             str(CHROMIUM),
         ],
+        # Sanitizers are preloaded into the interpreter; a browser cannot run under them.
+        env={name: value for name, value in os.environ.items() if name != "LD_PRELOAD"},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

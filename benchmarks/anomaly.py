@@ -13,6 +13,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any
 
+from benchmarks import mlp
 from benchmarks.harness import OURS, Measured, Run, Target, calls_per_sample, seconds_of
 
 ROUNDS = 101
@@ -21,23 +22,7 @@ SAMPLE_S = 0.001
 
 def small_step(torch: Any) -> Run:
     """A training step of a 2-16-16-1 network on a batch of 4."""
-    nn = torch.nn
-    model = nn.Sequential(
-        nn.Linear(2, 16), nn.Tanh(), nn.Linear(16, 16), nn.Tanh(), nn.Linear(16, 1)
-    )
-    loss_function = nn.MSELoss()
-    optimizer = torch.optim.SGD(model.parameters(), lr=1e-7)
-    inputs = torch.randn(4, 2)
-    targets = inputs[:, :1] * inputs[:, 1:]
-
-    def run() -> Any:
-        optimizer.zero_grad()
-        loss = loss_function(model(inputs), targets)
-        loss.backward()
-        optimizer.step()
-        return loss
-
-    return run
+    return mlp.make(torch, batch=4)
 
 
 def chain(torch: Any) -> Run:

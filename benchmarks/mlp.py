@@ -7,7 +7,7 @@ from typing import Any
 from benchmarks.harness import Run, Target, Timed
 
 
-def make(torch: Any) -> Run:
+def make(torch: Any, batch: int = 8) -> Run:
     nn = torch.nn
     model = nn.Sequential(
         nn.Linear(2, 16), nn.Tanh(), nn.Linear(16, 16), nn.Tanh(), nn.Linear(16, 1)
@@ -15,7 +15,7 @@ def make(torch: Any) -> Run:
     loss_function = nn.MSELoss()
     # So small a rate keeps the weights, and with them the result, the same over many steps.
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-7)
-    inputs = torch.randn(8, 2)
+    inputs = torch.randn(batch, 2)
     targets = inputs[:, :1] * inputs[:, 1:]
 
     def run() -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import ExitStack
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -11,13 +12,6 @@ __all__ = ["OPTIONS", "Inspection", "take_options"]
 
 # Options with what they need: the name of a file, or nothing.
 OPTIONS = {"--graph": "FILE", "--profile": "FILE", "--anomaly": "", "--watch-memory": ""}
-
-
-# Asked before the program runs, which may take a while.
-_SUFFIXES = {
-    "--graph": (".html", ".svg", ".txt", ".dot", ".json"),
-    "--profile": (".html", ".json", ".json.gz"),
-}
 
 
 class BadOption(Exception):
@@ -43,9 +37,18 @@ def take_options(arguments: list[str]) -> tuple[dict[str, str], list[str]]:
         if OPTIONS[name] and (at >= len(rest) or rest[at].startswith("-")):
             raise BadOption(f"{name} needs the name of a file")
         options[name] = rest.pop(at) if OPTIONS[name] else ""
-        suffixes = _SUFFIXES.get(name, ())
-        if suffixes and not options[name].endswith(suffixes):
-            raise BadOption(f"{name} {options[name]}: the name must end in {', '.join(suffixes)}")
+        # Asked now, as the program may take a while.
+        if name == "--graph":
+            from chainrule.viewer.picture import form_of
+
+            try:
+                form_of(Path(options[name]))
+            except ValueError as error:
+                raise BadOption(f"{name}: {error}") from None
+        elif name == "--profile" and not options[name].endswith((".html", ".json", ".json.gz")):
+            raise BadOption(
+                f"{name} {options[name]}: the name must end in .html, .json or .json.gz"
+            )
 
     while rest and rest[0] in OPTIONS:
         take(0)

@@ -287,17 +287,7 @@ class FunctionEventAvg(_Times):
     def add(self, other: FunctionEvent | FunctionEventAvg) -> FunctionEventAvg:
         """Add the figures of an event, or of another sum, with the same key."""
         if self.key is None:
-            for name in [
-                "key",
-                "cpu_parent",
-                "cpu_children",
-                "overload_name",
-                "input_shapes",
-                "stack",
-                "scope",
-                "is_user_annotation",
-                "location",
-            ]:
+            for name in _FIRST:
                 setattr(self, name, getattr(other, name))
         if not isinstance(other, FunctionEvent | FunctionEventAvg):
             raise TypeError(f"expected an event of a profile, not {type(other).__name__}")

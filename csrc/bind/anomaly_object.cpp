@@ -3,6 +3,7 @@
 #include "bind/arguments.h"
 #include "bind/modules.h"
 #include "bind/node_object.h"
+#include "bind/place_object.h"
 #include "bind/scope_object.h"
 #include "bind/tensor_object.h"
 
@@ -27,9 +28,7 @@ PyObject* text_or_none(const char* text) {
 // (code object, byte offset of the instruction, line), or None.
 PyRef site_of(const SourceLocation& where) {
     if (!where.code) return PyRef::share(Py_None);
-    auto* code = static_cast<PyCodeObject*>(where.code);
-    return checked(
-        Py_BuildValue("(Oii)", code, where.instruction, PyCode_Addr2Line(code, where.instruction)));
+    return place_object(where.code, where.instruction);
 }
 
 PyRef site_here() {

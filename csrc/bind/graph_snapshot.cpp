@@ -10,6 +10,7 @@
 #include "bind/dtype_object.h"
 #include "bind/modules.h"
 #include "bind/node_object.h"
+#include "bind/place_object.h"
 #include "bind/scope_object.h"
 #include "bind/source_line.h"
 #include "bind/tensor_object.h"
@@ -101,7 +102,7 @@ public:
         int offset = chainrule_settled_offset(code, where.instruction);
         if (offset != where.instruction) return at->second = site_of({where.code, offset});
         at->second = size(sites);
-        append(sites, Py_BuildValue("(Oii)", code, offset, PyCode_Addr2Line(code, offset)));
+        append(sites, place_object(code, offset).leak());
         return at->second;
     }
 

@@ -1,5 +1,4 @@
 #include "bind/profile_columns.h"
-#include "bind/scope_object.h"
 
 #include <iterator>
 #include <map>
@@ -8,13 +7,10 @@
 
 #include "autograd/module_scope.h"
 #include "base/dtype.h"
+#include "bind/place_object.h"
+#include "bind/scope_object.h"
 
 namespace chainrule::bind {
-
-PyObject* code_place(PyObject* code, int instruction) {
-    int line = PyCode_Addr2Line(reinterpret_cast<PyCodeObject*>(code), instruction);
-    return Py_BuildValue("(Oii)", code, instruction, line);
-}
 
 namespace {
 
@@ -104,9 +100,8 @@ private:
     }
     int64_t place_of(const SourceLocation& where) {
         if (!where.code) return -1;
-        auto* code = static_cast<PyObject*>(where.code);
-        return places_.of({code, where.instruction},
-                          [&] { return code_place(code, where.instruction); });
+        return places_.of({static_cast<PyObject*>(where.code), where.instruction},
+                          [&] { return place_object(where.code, where.instruction).leak(); });
     }
     // (index of the enclosing call, module or None, class name, number of the call)
     int64_t scope_of(const ModuleScope* scope) {

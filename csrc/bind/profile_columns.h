@@ -9,9 +9,6 @@ namespace chainrule::bind {
 // (names, places, module calls, shapes) stands in tables that the columns point into.
 PyRef profile_columns(Profile& profile);
 
-// (code, byte offset of the instruction, line); a new reference, null with an error set.
-PyObject* code_place(PyObject* code, int instruction);
-
 void init_record_range(PyObject* module);
 
 }  // namespace chainrule::bind

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "bind/modules.h"
+#include "bind/place_object.h"
 #include "bind/profile_columns.h"
 
 // The profiler as Python sees it: an object that watches threads and gives its events as columns.
@@ -156,7 +157,7 @@ PyObject* profiler_stacks(PyObject* self, PyObject*) {
         PyRef list = checked(PyList_New(0));
         for (size_t i = 1; stacks && i < stacks->frames.size(); ++i) {
             const Stacks::Frame& frame = stacks->frames[i];
-            PyRef where = checked(code_place(frame.code, frame.instruction));
+            PyRef where = place_object(frame.code, frame.instruction);
             PyRef item = checked(Py_BuildValue("(IO)", frame.caller, where.get()));
             checked(PyList_Append(list.get(), item.get()));
         }
